@@ -1,0 +1,165 @@
+//! The layers inside a crate: each top module may use those below it, never those above or beside it. Every
+//! top module stands in the table of its crate; a new one is a line here, with what it may use.
+
+use crate::code;
+use crate::tree::{Fault, Tree, check, expect_none};
+
+struct Layers {
+    source: &'static str,
+    /// A top module and the others that it may use.
+    modules: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// `router -> {console, api, control} -> auth -> app -> {snapshot, store}`; `tasks -> app`.
+const SERVER: Layers = Layers {
+    source: "server/src/",
+    modules: &[],
+};
+
+/// `{rtmp, web, status} -> live -> edge-core`; `control` publishes, all others only read.
+const EDGE_AGENT: Layers = Layers {
+    source: "edge-agent/src/",
+    modules: &[],
+};
+
+fn faults_of(tree: &Tree, layers: &Layers) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, text) in tree.rust() {
+        let Some(modules) = path
+            .strip_prefix(layers.source)
+            .and_then(|inner| inner.strip_suffix(".rs"))
+        else {
+            continue;
+        };
+        let inner: Vec<&str> = modules.split('/').collect();
+        // The crate's root joins everything.
+        if inner == ["lib"] || inner == ["main"] {
+            continue;
+        }
+        let Some((own, may)) = layers.modules.iter().find(|(name, _)| *name == inner[0]) else {
+            let what = format!(
+                "top module `{}` is not in the table of layers (tests/tidy/layers.rs)",
+                inner[0]
+            );
+            faults.push(Fault::new(path, 0, what));
+            continue;
+        };
+        for (line, used) in used_top_modules(path, text, inner.len()) {
+            let known = layers.modules.iter().any(|(name, _)| *name == used);
+            if known && used != *own && !may.contains(&used.as_str()) {
+                faults.push(Fault::new(
+                    path,
+                    line,
+                    format!("`{own}` must not use `{used}` (one-way rules)"),
+                ));
+            }
+        }
+    }
+    faults
+}
+
+/// The top modules that a file names by `crate::` or by climbing with `super::`. A test module stands one
+/// deeper than its file.
+fn used_top_modules(path: &str, text: &str, depth: usize) -> Vec<(usize, String)> {
+    let blank = code::blank(text);
+    let tests = code::tests_begin(path, text);
+    let mut used = code::following(&blank, "crate::");
+    let climbs = [(depth, false), (depth + 1, true)];
+    for (supers, in_tests) in climbs {
+        let found = code::following(&blank, &"super::".repeat(supers));
+        used.extend(
+            found
+                .into_iter()
+                .filter(|(line, name)| (*line >= tests) == in_tests && name != "super"),
+        );
+    }
+    used.sort();
+    used
+}
+
+#[test]
+fn the_servers_layers_reach_only_down() {
+    expect_none(&faults_of(&Tree::open(), &SERVER));
+}
+
+#[test]
+fn the_agents_layers_reach_only_down() {
+    expect_none(&faults_of(&Tree::open(), &EDGE_AGENT));
+}
+
+const MADE: Layers = Layers {
+    source: "made/src/",
+    modules: &[
+        ("top", &["middle", "low"]),
+        ("side", &["low"]),
+        ("middle", &["low"]),
+        ("low", &[]),
+    ],
+};
+
+fn made(tree: &Tree) -> Vec<Fault> {
+    faults_of(tree, &MADE)
+}
+
+#[test]
+fn reaching_up_or_sideways_is_found() {
+    check(
+        made,
+        &[("made/src/low.rs", "use crate::middle::x;")],
+        &["made/src/low.rs:1"],
+    );
+    check(
+        made,
+        &[("made/src/low/deep.rs", "\nfn f() { crate::top::g() }")],
+        &["made/src/low/deep.rs:2"],
+    );
+    check(
+        made,
+        &[("made/src/low/deep.rs", "use super::super::top;")],
+        &["made/src/low/deep.rs:1"],
+    );
+    check(
+        made,
+        &[("made/src/low.rs", "use super::{\n    low,\n    side,\n};")],
+        &["made/src/low.rs:3"],
+    );
+    check(
+        made,
+        &[("made/src/top.rs", "use crate::side::x;")],
+        &["made/src/top.rs:1"],
+    );
+}
+
+#[test]
+fn reaching_down_or_within_is_left_alone() {
+    check(
+        made,
+        &[(
+            "made/src/top.rs",
+            "use crate::{low, middle};\nuse serde::de;",
+        )],
+        &[],
+    );
+    check(
+        made,
+        &[(
+            "made/src/low/deep.rs",
+            "use crate::low::x;\nuse super::other;",
+        )],
+        &[],
+    );
+    check(
+        made,
+        &[(
+            "made/src/low.rs",
+            "#[cfg(test)]\nmod tests {\n    use super::top;\n}",
+        )],
+        &[],
+    );
+    check(made, &[("made/src/lib.rs", "use crate::top;")], &[]);
+}
+
+#[test]
+fn a_module_outside_the_table_is_found() {
+    check(made, &[("made/src/odd.rs", "")], &["made/src/odd.rs:0"]);
+}
