@@ -1,0 +1,194 @@
+//! A snapshot: everything one edge needs but the large tables, whole and immutable.
+//!
+//! The server compiles it, checks it with [`Snapshot::faults`] before it is published, and sends
+//! its bytes; the edge checks it with the same function before it applies it. Its hash is that of
+//! its JSON bytes; its generation stands beside it, so that equal settings are equal bytes.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::address::HostPort;
+use crate::fault::FieldFault;
+use crate::id::{ClusterId, EdgeId, OriginId};
+use crate::name::Name;
+use crate::origin::Origin;
+use crate::route::Route;
+use crate::rule::Rule;
+use crate::token::SigningKey;
+
+/// The settings of one edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// Who the edge is.
+    pub edge: EdgeId,
+    /// The cluster it belongs to.
+    pub cluster: ClusterId,
+    /// Every edge of the fleet that clients may belong to or pass through, itself included.
+    pub edges: Vec<Neighbor>,
+    /// The origins that its routes name.
+    pub origins: Vec<Origin>,
+    /// The routes of its cluster, in the order in which they are tried.
+    pub routes: Vec<Route>,
+    /// The rules of its cluster, in the order in which they are read.
+    pub rules: Vec<Rule>,
+    /// Keys of play tokens and hops; the first one signs.
+    pub keys: Vec<SigningKey>,
+}
+
+/// An edge as another edge knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neighbor {
+    /// Its id.
+    pub id: EdgeId,
+    /// What people call it.
+    pub name: Name,
+    /// The cluster it belongs to.
+    pub cluster: ClusterId,
+    /// Whether new clients may be sent there.
+    pub state: EdgeState,
+    /// Where its RTMP side is reached; `None` while it has not said.
+    pub rtmp: Option<HostPort>,
+    /// Where its HTTP side is reached; `None` while it has not said.
+    pub http: Option<HostPort>,
+}
+
+/// How an edge stands with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeState {
+    /// A join token was made, or it has joined and never reported.
+    Pending,
+    /// It reports and takes clients.
+    Active,
+    /// It takes no new sessions; present ones go on.
+    Draining,
+    /// It has not reported for a while.
+    Lost,
+    /// It was taken out for good.
+    Retired,
+}
+
+impl EdgeState {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Draining => "draining",
+            Self::Lost => "lost",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+impl Snapshot {
+    /// The edge's own entry.
+    #[must_use]
+    pub fn own(&self) -> Option<&Neighbor> {
+        self.neighbor(self.edge)
+    }
+
+    /// An edge of the fleet.
+    #[must_use]
+    pub fn neighbor(&self, edge: EdgeId) -> Option<&Neighbor> {
+        self.edges.iter().find(|known| known.id == edge)
+    }
+
+    /// A listed origin.
+    #[must_use]
+    pub fn origin(&self, origin: OriginId) -> Option<&Origin> {
+        self.origins.iter().find(|known| known.id == origin)
+    }
+
+    /// What an edge would refuse, by field; empty means that it can be applied.
+    #[must_use]
+    pub fn faults(&self) -> Vec<FieldFault> {
+        let mut faults = Vec::new();
+        if self.own().is_none() {
+            faults.push(FieldFault::new("edges", "the edge itself is missing"));
+        }
+        if self.keys.is_empty() {
+            faults.push(FieldFault::new("keys", "at least one key is needed"));
+        }
+        unique(&mut faults, "edges", self.edges.iter().map(|edge| edge.id));
+        unique(
+            &mut faults,
+            "origins",
+            self.origins.iter().map(|origin| origin.id),
+        );
+        unique(
+            &mut faults,
+            "routes",
+            self.routes.iter().map(|route| route.id),
+        );
+        unique(&mut faults, "rules", self.rules.iter().map(|rule| rule.id));
+        for route in &self.routes {
+            let within = format!("routes.{}", route.name);
+            faults.extend(
+                route
+                    .faults()
+                    .into_iter()
+                    .map(|fault| fault.within(&within)),
+            );
+            faults.extend(
+                self.upstream_faults(route)
+                    .into_iter()
+                    .map(|fault| fault.within(&within)),
+            );
+        }
+        for rule in &self.rules {
+            let within = format!("rules.{}", rule.name);
+            faults.extend(rule.faults().into_iter().map(|fault| fault.within(&within)));
+        }
+        faults
+    }
+
+    fn upstream_faults(&self, route: &Route) -> Vec<FieldFault> {
+        let wrong = |id: &OriginId| match self.origin(*id) {
+            None => Some(format!("`{id}` is not a listed origin")),
+            Some(origin) if origin.address.plane() != route.plane => Some(format!(
+                "`{}` does not speak {}, which this route needs",
+                origin.name,
+                route.plane.as_str()
+            )),
+            Some(_) => None,
+        };
+        route
+            .upstreams
+            .iter()
+            .filter_map(wrong)
+            .map(|message| FieldFault::new("upstreams", message))
+            .collect()
+    }
+}
+
+fn unique<T: Eq + std::hash::Hash + std::fmt::Display>(
+    faults: &mut Vec<FieldFault>,
+    field: &str,
+    ids: impl Iterator<Item = T>,
+) {
+    let mut seen = HashSet::new();
+    for id in ids {
+        let text = id.to_string();
+        if !seen.insert(id) {
+            faults.push(FieldFault::new(
+                field,
+                format!("`{text}` stands there twice"),
+            ));
+        }
+    }
+}
+
+/// The hash of a document's bytes, in hexadecimal: SHA-256.
+#[must_use]
+pub fn content_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
