@@ -1,0 +1,177 @@
+//! The harness on its own: that origins, publishers, players, counts and hashes are what tests take them for,
+//! before anything is blamed on an edge.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::harness::attack::Raw;
+use crate::harness::eventually::{eventually, stays};
+use crate::harness::media::{self, Flow};
+use crate::harness::origin::Origin;
+use crate::harness::process::{Running, Signal};
+use crate::harness::{http, malformed};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_published_stream_plays_at_the_origin_and_its_payload_is_the_files() {
+    let origin = Origin::start();
+    let before = origin.accepted();
+    let _publisher = media::publish_loop(&origin.url("live", "s"));
+    eventually(SOON, "the stream is published", || {
+        origin.is_published("live", "s").then_some(())
+    });
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("played.flv");
+    let played = media::play_for(&origin.url("live", "s"), 3);
+    assert!(played.status.success() && !played.timed_out, "{played}");
+    std::fs::write(&file, &played.stdout).unwrap();
+    for flow in [Flow::Audio, Flow::Video] {
+        let whole = media::packets(&media::clip(), flow);
+        assert!(
+            media::is_run_of(&media::packets(&file, flow), &whole),
+            "{flow:?} is not the clip's"
+        );
+    }
+    let times = media::timestamps(&file, Flow::Video);
+    assert!(times.len() > 60 && times.is_sorted(), "{times:?}");
+
+    let url = origin.url("live", "s");
+    let dumped = media::rtmpdump(&["-r", &url], 2).wait(SOON);
+    assert!(dumped.stdout_bytes > 50_000, "{dumped}");
+    assert_eq!(
+        origin.accepted() - before,
+        3,
+        "one publisher and two players"
+    );
+    eventually(SOON, "only the publisher is left", || {
+        (origin.clients_of("live", "s") == 1).then_some(())
+    });
+}
+
+#[test]
+fn an_origin_comes_back_after_a_crash_on_the_same_ports() {
+    let mut origin = Origin::start();
+    origin.kill();
+    assert!(http::get(&origin.http_address(), "/stat").is_err());
+    origin.restart();
+    stays(
+        Duration::from_millis(200),
+        "nothing connects by itself",
+        || origin.accepted() == 0,
+    );
+}
+
+#[test]
+fn a_recording_and_a_recorded_stream_are_the_file() {
+    let origin = Origin::start();
+    origin.put_recorded("clip.flv", &media::clip());
+    let played = media::play_for(&origin.url("vod", "clip.flv"), 2);
+    assert!(played.stdout_bytes > 50_000, "{played}");
+
+    let publisher = media::publish_once(&origin.url("archive", "once"), 3);
+    let published = publisher.wait(Duration::from_secs(30));
+    assert!(published.status.success(), "{published}");
+    let recording = origin.recording("once");
+    let whole = media::packets(&media::clip(), Flow::Video);
+    eventually(SOON, "the recording is the clip's first 3 s", || {
+        let recorded = media::packets(&recording, Flow::Video);
+        (recorded.len() >= 85 && whole.starts_with(&recorded)).then_some(())
+    });
+}
+
+#[test]
+fn requests_to_the_http_origin_are_counted() {
+    let origin = Origin::start();
+    origin.put("/media/a.ts", b"bytes");
+    for _ in 0..2 {
+        let answer = http::get(&origin.http_address(), "/media/a.ts").unwrap();
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, Some("video/mp2t"))
+        );
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=60"));
+    }
+    let url = format!("http://{}/private/none", origin.http_address());
+    let refused = media::curl(
+        &["--write-out", "%{http_code}", "--output", "/dev/null", &url],
+        SOON,
+    );
+    assert_eq!(String::from_utf8_lossy(&refused.stdout), "404");
+    eventually(SOON, "the log counts", || {
+        (origin.requests_for("/media/a.ts") == 2).then_some(())
+    });
+    assert_eq!(origin.requests_for("/private/none"), 1);
+    assert!(
+        origin.logs().contains("/private/none 404"),
+        "{}",
+        origin.logs()
+    );
+}
+
+#[test]
+fn audio_cut_into_video_is_legal_to_a_real_origin() {
+    let origin = Origin::start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut raw = Raw::greeted(&origin.rtmp_address());
+    raw.publish(
+        "live",
+        &format!("rtmp://{}/live", origin.rtmp_address()),
+        "cut",
+    );
+    let player = media::play(&origin.url("live", "cut"), 3);
+    raw.send_interleaved(&media::clip(), 5);
+    let played = player.wait(Duration::from_secs(30));
+    let file = folder.path().join("played.flv");
+    std::fs::write(&file, &played.stdout).unwrap();
+    for flow in [Flow::Audio, Flow::Video] {
+        assert!(
+            media::is_run_of(
+                &media::packets(&file, flow),
+                &media::packets(&media::clip(), flow)
+            ),
+            "{flow:?}"
+        );
+    }
+}
+
+#[test]
+fn malformed_inputs_are_sent_and_their_end_is_seen() {
+    let origin = Origin::start();
+    let ends = |name: &str| {
+        let input = malformed::ALL
+            .iter()
+            .find(|input| input.name == name)
+            .unwrap();
+        input.run(&origin.rtmp_address())
+    };
+    // nginx-rtmp ends what its own bounds forbid; what it does not mind is the edge's to end.
+    let ended = ends("16 MiB before connect");
+    assert!(ended.after.is_some(), "{ended:?}");
+    let mut names: Vec<&str> = malformed::ALL.iter().map(|input| input.name).collect();
+    names.dedup();
+    assert!(names.len() >= 10, "{names:?}");
+}
+
+#[test]
+fn a_program_is_heard_frozen_and_ended() {
+    let mut program =
+        Running::start(Command::new("sh").args(["-c", "echo listening on port 9; exec sleep 60"]));
+    let port: u16 = program.says(SOON, "its port", |line| {
+        line.strip_prefix("listening on port ")?.parse().ok()
+    });
+    assert_eq!(port, 9);
+    program.signal(Signal::Stop);
+    program.signal(Signal::Terminate);
+    stays(Duration::from_millis(100), "a frozen program lives", || {
+        program.is_running()
+    });
+    program.signal(Signal::Continue);
+    let ended = program.wait(SOON);
+    assert!(
+        !ended.timed_out && !ended.status.success() && ended.elapsed < SOON,
+        "{ended}"
+    );
+    assert_eq!(ended.stdout_bytes, 20, "{ended}");
+}

@@ -1,0 +1,7 @@
+//! The whole system on the real program, with real origins, publishers and players. One file a theme; a test
+//! that shows a statement of the mission begins with its id (`a13_…`), and docs/statements.md names it.
+
+#[path = "../support/harness.rs"]
+mod harness;
+
+mod house;

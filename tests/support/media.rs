@@ -1,0 +1,194 @@
+//! Real media programs: ffmpeg and rtmpdump as publishers and players, and hashes of what they carried. URLs
+//! and files in, running programs, outcomes and packets out.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::process::{Outcome, Running, run};
+
+/// Added to the media time that is asked for before a player is given up.
+const SLACK: Duration = Duration::from_secs(20);
+
+/// The demo's clip: 12 s of H.264 and AAC with a keyframe each second.
+pub(crate) fn clip() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/clip.flv")
+}
+
+fn ffmpeg() -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-nostdin", "-loglevel", "warning"]);
+    command
+}
+
+/// Publishes the clip in real time, over and over, until it is dropped.
+pub(crate) fn publish_loop(url: &str) -> Running {
+    publish_with(&[], url)
+}
+
+/// The same with options of ffmpeg's RTMP output before the URL.
+pub(crate) fn publish_with(options: &[&str], url: &str) -> Running {
+    let mut command = ffmpeg();
+    command
+        .args(["-re", "-stream_loop", "-1", "-i"])
+        .arg(clip())
+        .args(["-c", "copy"]);
+    Running::start(command.args(options).args(["-f", "flv", url]))
+}
+
+/// Publishes the clip's first seconds, in real time.
+pub(crate) fn publish_once(url: &str, seconds: u32) -> Running {
+    let mut command = ffmpeg();
+    command
+        .args(["-re", "-t", &seconds.to_string(), "-i"])
+        .arg(clip());
+    Running::start(command.args(["-c", "copy", "-f", "flv", url]))
+}
+
+/// Plays with ffmpeg, writing FLV to its standard output, until so many seconds of media came.
+pub(crate) fn play(url: &str, seconds: u32) -> Running {
+    play_with(&[], url, seconds)
+}
+
+/// The same with options of ffmpeg's RTMP input before the URL.
+pub(crate) fn play_with(options: &[&str], url: &str, seconds: u32) -> Running {
+    let mut command = ffmpeg();
+    command.args(options).args([
+        "-i",
+        url,
+        "-t",
+        &seconds.to_string(),
+        "-c",
+        "copy",
+        "-f",
+        "flv",
+        "-",
+    ]);
+    Running::start(&mut command)
+}
+
+/// Plays so many seconds of media and says how that went.
+pub(crate) fn play_for(url: &str, seconds: u32) -> Outcome {
+    play(url, seconds).wait(Duration::from_secs(u64::from(seconds)) + SLACK)
+}
+
+/// Plays with rtmpdump, live, with arguments as given, until so many seconds of media came.
+pub(crate) fn rtmpdump(arguments: &[&str], seconds: u32) -> Running {
+    let mut command = Command::new("rtmpdump");
+    // Quiet would hide the reason of a refusal; the progress goes to standard error and is bounded.
+    Running::start(command.args(arguments).args([
+        "--live",
+        "--stop",
+        &seconds.to_string(),
+        "-o",
+        "-",
+    ]))
+}
+
+/// Runs curl, silent but for errors, with the status in its output's last line.
+pub(crate) fn curl(arguments: &[&str], deadline: Duration) -> Outcome {
+    run(
+        Command::new("curl")
+            .args(["--silent", "--show-error"])
+            .args(arguments),
+        deadline,
+    )
+}
+
+/// Which of a stream's flows is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Audio,
+    Video,
+}
+
+/// The hashes of a file's packets, in order, as they lie in it, undecoded.
+pub(crate) fn packets(file: &Path, flow: Flow) -> Vec<String> {
+    let map = match flow {
+        Flow::Audio => "0:a",
+        Flow::Video => "0:v",
+    };
+    let mut command = ffmpeg();
+    command.arg("-i").arg(file).args([
+        "-map",
+        map,
+        "-c",
+        "copy",
+        "-f",
+        "framehash",
+        "-hash",
+        "sha256",
+        "-",
+    ]);
+    let outcome = run(&mut command, SLACK);
+    assert!(
+        outcome.status.success(),
+        "ffmpeg cannot read {}: {outcome}",
+        file.display()
+    );
+    let listing = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let packet = |line: &str| {
+        line.rsplit_once(", ")
+            .map(|(_, hash)| hash.trim().to_owned())
+    };
+    listing
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(packet)
+        .collect()
+}
+
+/// The times in seconds at which a file's packets of one flow are due, in order.
+pub(crate) fn timestamps(file: &Path, flow: Flow) -> Vec<f64> {
+    let stream = match flow {
+        Flow::Audio => "a",
+        Flow::Video => "v",
+    };
+    let mut command = Command::new("ffprobe");
+    command.args([
+        "-v",
+        "error",
+        "-select_streams",
+        stream,
+        "-show_entries",
+        "packet=dts_time",
+        "-of",
+        "csv=p=0",
+    ]);
+    let outcome = run(command.arg(file), SLACK);
+    assert!(
+        outcome.status.success(),
+        "ffprobe cannot read {}: {outcome}",
+        file.display()
+    );
+    let listing = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    listing
+        .lines()
+        .filter_map(|line| line.trim_end_matches(',').parse().ok())
+        .collect()
+}
+
+/// Whether `part` lies in `whole`, played over and over, without a gap.
+pub(crate) fn is_run_of(part: &[String], whole: &[String]) -> bool {
+    let matches = |from: usize| {
+        part.iter()
+            .zip(whole.iter().cycle().skip(from))
+            .all(|(a, b)| a == b)
+    };
+    !part.is_empty() && (0..whole.len()).any(matches)
+}
+
+#[test]
+fn a_run_is_told_from_a_gap() {
+    let words = |text: &str| text.chars().map(String::from).collect::<Vec<_>>();
+    for (part, expected) in [
+        ("bcd", true),
+        ("deab", true),
+        ("abcdeabc", true),
+        ("bd", false),
+        ("", false),
+        ("x", false),
+    ] {
+        assert_eq!(is_run_of(&words(part), &words("abcde")), expected, "{part}");
+    }
+}
