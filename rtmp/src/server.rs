@@ -1,0 +1,301 @@
+//! The session with a client that connected to us.
+//!
+//! In go its bytes and the time; out come bytes to send and [`Event`]s. Handshake,
+//! acknowledgements, pings, `createStream` and the plain answers of a publisher's opening are done
+//! here; whether a client may connect, publish or play is asked by an event and answered by a
+//! method. The invariants: before `connect` nothing but control passes; media passes only on
+//! message streams that asked to publish; after a fault or a rejection nothing passes any more.
+//!
+//! It does not know rules, routes or other sessions, and it takes every name as the client sent it,
+//! checked by [`crate::name::check`] only.
+//!
+//! How much comes out of one call is bounded by what goes in: an event needs at least a byte. Feed
+//! no more than some 64 KiB at once, take all output before the next call, and stop reading while
+//! an answer to `connect`, `publish` or `play` is being thought about.
+
+mod answer;
+mod command;
+mod event;
+
+pub use event::{Connect, Event, Play, Publish, PublishKind};
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::amf::Properties;
+use crate::control::UserControl;
+use crate::handshake::ServerHandshake;
+use crate::link::{Heard, Link};
+use crate::{Fault, Limits, Message, MessageKind, data};
+
+/// What a session wants of its driver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Write these bytes, in this order.
+    Send(Bytes),
+    /// Something the client wants or says.
+    Event(Event),
+}
+
+/// One client's session.
+pub struct Session {
+    limits: Limits,
+    phase: Phase,
+    link: Link,
+    events: VecDeque<Event>,
+    /// What each message stream is used for; the first has id 1.
+    streams: Vec<StreamUse>,
+    /// What the client can do beyond the old format, to be echoed.
+    offered: Properties,
+    accepted: bool,
+    admitted: bool,
+    messages: u32,
+    fault: Option<Fault>,
+}
+
+enum Phase {
+    Handshake {
+        handshake: Box<ServerHandshake>,
+        deadline: Duration,
+    },
+    Connect {
+        deadline: Duration,
+    },
+    Connected,
+    Rejected,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StreamUse {
+    Free,
+    Idle,
+    Publishing,
+    Playing,
+}
+
+impl Session {
+    /// A session of a client that connected at `now`.
+    pub fn new(limits: Limits, now: Duration) -> Self {
+        let handshake = Box::new(ServerHandshake::new());
+        Self {
+            phase: Phase::Handshake {
+                handshake,
+                deadline: now + limits.handshake,
+            },
+            link: Link::new(limits.clone(), now),
+            limits,
+            events: VecDeque::new(),
+            streams: Vec::new(),
+            offered: Vec::new(),
+            accepted: false,
+            admitted: false,
+            messages: 0,
+            fault: None,
+        }
+    }
+
+    /// Takes what the client sent.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; the session is over then, and every later call repeats it. What came before
+    /// the fault can still be polled.
+    pub fn handle(&mut self, input: &[u8], now: Duration) -> Result<(), Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.take(input, now)
+            .inspect_err(|fault| self.fault = Some(*fault))
+    }
+
+    fn take(&mut self, mut input: &[u8], now: Duration) -> Result<(), Fault> {
+        self.link.arrived(input.len(), now);
+        if let Phase::Handshake { handshake, .. } = &mut self.phase {
+            if let Some(answer) = handshake.handle(&mut input)? {
+                self.link.send_raw(&answer);
+            }
+            if !handshake.is_done() {
+                return Ok(());
+            }
+            self.phase = Phase::Connect {
+                deadline: now + self.limits.connect,
+            };
+        }
+        while !matches!(self.phase, Phase::Rejected) {
+            let Some(heard) = self.link.next(&mut input)? else {
+                break;
+            };
+            self.count_message()?;
+            match heard {
+                Heard::Message(message) => self.hear(message)?,
+                Heard::Control(event) => self.hear_control(event),
+            }
+        }
+        self.link.acknowledge();
+        Ok(())
+    }
+
+    fn count_message(&mut self) -> Result<(), Fault> {
+        self.messages = self.messages.saturating_add(1);
+        if !self.admitted && self.messages > self.limits.messages_before_admission {
+            return Err(Fault::MessagesBeforeAdmission(
+                self.limits.messages_before_admission,
+            ));
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, message: Message) -> Result<(), Fault> {
+        if matches!(
+            message.kind,
+            MessageKind::CommandAmf0 | MessageKind::CommandAmf3
+        ) {
+            return self.hear_command(&message);
+        }
+        if matches!(self.phase, Phase::Connect { .. }) {
+            return Err(Fault::BeforeConnect(message.kind.code()));
+        }
+        match message.kind {
+            MessageKind::Audio
+            | MessageKind::Video
+            | MessageKind::DataAmf0
+            | MessageKind::DataAmf3 => {
+                if self.stream_use(message.stream_id) == StreamUse::Publishing {
+                    self.events.push_back(Event::Media(message));
+                }
+            }
+            MessageKind::Aggregate => {
+                if self.stream_use(message.stream_id) == StreamUse::Publishing {
+                    self.events
+                        .extend(data::parts(&message)?.into_iter().map(Event::Media));
+                }
+            }
+            MessageKind::SharedObjectAmf0
+            | MessageKind::SharedObjectAmf3
+            | MessageKind::Other(_)
+            | MessageKind::CommandAmf0
+            | MessageKind::CommandAmf3
+            | MessageKind::SetChunkSize
+            | MessageKind::Abort
+            | MessageKind::Acknowledgement
+            | MessageKind::UserControl
+            | MessageKind::WindowAckSize
+            | MessageKind::SetPeerBandwidth => self.events.push_back(Event::Other(message)),
+        }
+        Ok(())
+    }
+
+    fn hear_control(&mut self, event: UserControl) {
+        match event {
+            UserControl::PingResponse(timestamp) => {
+                self.events.push_back(Event::PingResponse { timestamp })
+            }
+            UserControl::SetBufferLength {
+                stream_id,
+                length_ms,
+            } => {
+                self.events.push_back(Event::BufferLength {
+                    stream_id,
+                    length_ms,
+                });
+            }
+            // A client has no streams to speak of.
+            UserControl::StreamBegin(_)
+            | UserControl::StreamEof(_)
+            | UserControl::StreamDry(_)
+            | UserControl::StreamIsRecorded(_)
+            | UserControl::PingRequest(_)
+            | UserControl::Other(_) => {}
+        }
+    }
+
+    fn stream_use(&self, stream_id: u32) -> StreamUse {
+        self.slot(stream_id)
+            .map_or(StreamUse::Free, |slot| self.streams[slot])
+    }
+
+    /// The place of a message stream that may exist.
+    fn slot(&self, stream_id: u32) -> Option<usize> {
+        let slot = usize::try_from(stream_id.checked_sub(1)?).ok()?;
+        (slot < self.streams.len()).then_some(slot)
+    }
+
+    /// The next thing to do; `None` when there is nothing left.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(bytes) = self.link.take_output() {
+            return Some(Output::Send(bytes));
+        }
+        self.events.pop_front().map(Output::Event)
+    }
+
+    /// When [`Session::handle_timeout`] wants to be called, if it does.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        match self.phase {
+            _ if self.fault.is_some() => None,
+            Phase::Handshake { deadline, .. } | Phase::Connect { deadline } => Some(deadline),
+            Phase::Connected | Phase::Rejected => None,
+        }
+    }
+
+    /// Ends a session whose deadline has passed.
+    ///
+    /// # Errors
+    /// [`Fault::HandshakeTimeout`], [`Fault::ConnectTimeout`].
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<(), Fault> {
+        let fault = match self.phase {
+            Phase::Handshake { deadline, .. } if now >= deadline => {
+                Fault::HandshakeTimeout(self.limits.handshake)
+            }
+            Phase::Connect { deadline } if now >= deadline => {
+                Fault::ConnectTimeout(self.limits.connect)
+            }
+            Phase::Handshake { .. }
+            | Phase::Connect { .. }
+            | Phase::Connected
+            | Phase::Rejected => return Ok(()),
+        };
+        self.fault = Some(fault);
+        Err(fault)
+    }
+
+    /// Says that the client was admitted: the wider bounds hold from now on.
+    pub fn set_admitted(&mut self, admitted: bool) {
+        self.admitted = admitted;
+        self.link.set_admitted(admitted);
+    }
+
+    /// Whether the client was admitted.
+    pub fn is_admitted(&self) -> bool {
+        self.admitted
+    }
+
+    /// Whether `connect` was accepted: from then on chunks of [`crate::chunk::CHUNK_SIZE`] may be
+    /// written past this session, between its own sends.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
+    /// Bytes of memory that unfinished messages hold.
+    pub fn held(&self) -> usize {
+        self.link.held()
+    }
+
+    /// Bytes received, handshake included.
+    pub fn received(&self) -> u64 {
+        self.link.received()
+    }
+
+    /// Bytes handed out to send, handshake and [`Session::acknowledge_sent`] included.
+    pub fn sent(&self) -> u64 {
+        self.link.sent()
+    }
+
+    /// Bytes that the client says have arrived.
+    pub fn acknowledged(&self) -> u64 {
+        self.link.acknowledged()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! What a client wants or says, with all it said.
+//!
+//! Names are as sent; none of the texts is safe to log, for any may carry a token.
+
+use crate::amf::{Properties, Value};
+use crate::command::Command;
+use crate::{Fault, Message, name};
+
+/// What a client wants or says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// `connect`: answer with [`super::Session::accept_connect`] or
+    /// [`super::Session::reject_connect`].
+    Connect(Box<Connect>),
+    /// `releaseStream`, answered already: the name may be published anew.
+    ReleaseStream {
+        /// Its transaction.
+        transaction: f64,
+        /// The stream.
+        name: String,
+    },
+    /// `FCPublish`, answered already: the client is going to publish.
+    FcPublish {
+        /// Its transaction.
+        transaction: f64,
+        /// The stream.
+        name: String,
+    },
+    /// `FCUnpublish`, answered already: the client is done publishing.
+    FcUnpublish {
+        /// Its transaction.
+        transaction: f64,
+        /// The stream.
+        name: String,
+    },
+    /// `FCSubscribe`, answered already: the client is going to play.
+    FcSubscribe {
+        /// Its transaction.
+        transaction: f64,
+        /// The stream.
+        name: String,
+    },
+    /// `getStreamLength`: who knows the seconds answers with [`super::Session::result`]; no client
+    /// waits for it.
+    GetStreamLength {
+        /// Its transaction.
+        transaction: f64,
+        /// The stream.
+        name: String,
+    },
+    /// `createStream`, answered already with this id.
+    CreateStream {
+        /// The new message stream.
+        stream_id: u32,
+    },
+    /// `publish`: answer with [`super::Session::accept_publish`] or a status of level `error`.
+    Publish(Publish),
+    /// `play`: answer with [`super::Session::start_play`] or a status of level `error`.
+    Play(Play),
+    /// `pause`: hold or go on.
+    Pause {
+        /// The message stream.
+        stream_id: u32,
+        /// True to hold.
+        paused: bool,
+        /// Where the player is.
+        position_ms: f64,
+    },
+    /// `seek`.
+    Seek {
+        /// The message stream.
+        stream_id: u32,
+        /// Where to go on.
+        position_ms: f64,
+    },
+    /// `receiveAudio`: whether the player wants audio.
+    ReceiveAudio {
+        /// The message stream.
+        stream_id: u32,
+        /// False to be spared it.
+        wanted: bool,
+    },
+    /// `receiveVideo`: whether the player wants video.
+    ReceiveVideo {
+        /// The message stream.
+        stream_id: u32,
+        /// False to be spared it.
+        wanted: bool,
+    },
+    /// `closeStream`, or `publish` and `play` of false: publishing or playing ends, the message
+    /// stream stays.
+    CloseStream {
+        /// The message stream.
+        stream_id: u32,
+    },
+    /// `deleteStream`: the message stream is gone, with what it did.
+    DeleteStream {
+        /// The message stream.
+        stream_id: u32,
+    },
+    /// Audio, video or data of a stream that is being published. Data is as sent, often with
+    /// `@setDataFrame`: [`crate::data::for_viewers`] makes it a viewer's. It may come before
+    /// `publish` was answered.
+    Media(Message),
+    /// Any other command.
+    Command {
+        /// The message stream it came on.
+        stream_id: u32,
+        /// All of it.
+        command: Box<Command>,
+    },
+    /// Any other message: shared objects and kinds that nobody knows.
+    Other(Message),
+    /// How much a player buffers.
+    BufferLength {
+        /// The message stream.
+        stream_id: u32,
+        /// The buffer.
+        length_ms: u32,
+    },
+    /// The answer to [`super::Session::ping`].
+    PingResponse {
+        /// The lower 32 bits of the milliseconds at which it was asked.
+        timestamp: u32,
+    },
+}
+
+/// All that `connect` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connect {
+    /// Its transaction, by custom 1.
+    pub transaction: f64,
+    /// The application as the client cut it from its URL, query string included.
+    pub app: String,
+    /// The URL without the stream.
+    pub tc_url: Option<String>,
+    /// The page that holds the player.
+    pub page_url: Option<String>,
+    /// The player program.
+    pub swf_url: Option<String>,
+    /// The kind of client: its user agent.
+    pub flash_version: Option<String>,
+    /// The AMF it wants to speak: 0 or 3. We answer that it is 0.
+    pub object_encoding: f64,
+    /// Enhanced RTMP: codecs it knows.
+    pub fourcc_list: Vec<String>,
+    /// Enhanced RTMP: capability flags; 1 is reconnecting on request.
+    pub caps_ex: Option<u32>,
+    /// Every property, those above included.
+    pub object: Properties,
+    /// What followed the properties.
+    pub arguments: Vec<Value>,
+}
+
+impl Connect {
+    /// Reads the command.
+    pub(super) fn new(command: &Command) -> Result<Self, Fault> {
+        let object = command.argument(0).ok_or(Fault::ConnectArguments)?;
+        let properties = object.properties().ok_or(Fault::ConnectArguments)?;
+        let text = |key: &str| -> Result<Option<String>, Fault> {
+            let Some(text) = object.get(key).and_then(Value::as_str) else {
+                return Ok(None);
+            };
+            name::check(text)?;
+            Ok(Some(text.to_owned()))
+        };
+        let fourcc_list = match object.get("fourCcList") {
+            Some(Value::StrictArray(list)) => list
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+            Some(_) | None => Vec::new(),
+        };
+        Ok(Self {
+            transaction: command.transaction,
+            app: text("app")?.ok_or(Fault::ConnectArguments)?,
+            tc_url: text("tcUrl")?,
+            page_url: text("pageUrl")?,
+            swf_url: text("swfUrl")?,
+            flash_version: text("flashVer")?,
+            object_encoding: object
+                .get("objectEncoding")
+                .and_then(Value::as_number)
+                .unwrap_or(0.0),
+            fourcc_list,
+            caps_ex: object
+                .get("capsEx")
+                .and_then(Value::as_number)
+                .map(|flags| flags as u32),
+            object: properties.clone(),
+            arguments: command.arguments[1..].to_vec(),
+        })
+    }
+}
+
+/// How a stream is to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishKind {
+    /// Live only; also what is meant where nothing or something unknown is said.
+    Live,
+    /// Recorded from the start.
+    Record,
+    /// Recorded at the end of what is there.
+    Append,
+}
+
+impl PublishKind {
+    pub(super) fn of(text: Option<&str>) -> Self {
+        match text {
+            Some("record") => Self::Record,
+            Some("append") => Self::Append,
+            Some(_) | None => Self::Live,
+        }
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Record => "record",
+            Self::Append => "append",
+        }
+    }
+}
+
+/// All that `publish` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publish {
+    /// Its transaction.
+    pub transaction: f64,
+    /// The message stream that will carry the media.
+    pub stream_id: u32,
+    /// The stream as sent, query string included; empty where the client gave none.
+    pub name: String,
+    /// Live, record or append.
+    pub kind: PublishKind,
+}
+
+/// All that `play` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Play {
+    /// Its transaction.
+    pub transaction: f64,
+    /// The message stream that shall carry the media.
+    pub stream_id: u32,
+    /// The stream as sent, query string included; empty where the client gave none.
+    pub name: String,
+    /// Seconds; -1 live only, -2 (also where nothing is said) live, then recorded.
+    pub start: f64,
+    /// Seconds; -1 (also where nothing is said) to the end.
+    pub duration: f64,
+    /// Whether what plays on this message stream ends; true where nothing is said.
+    pub reset: bool,
+}
