@@ -1,0 +1,265 @@
+//! All SQL of the settings: one SQLite file, one writing connection, many reading ones.
+//!
+//! Rows go in and come out, a file a noun; every function takes the connection it works on, so that
+//! a verb of `app` decides what is one transaction. A write that was committed is on the disk
+//! (`synchronous=FULL`), and a reader never waits for the writer (WAL). The store does not know who
+//! is asking, nor what a change means to an edge.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Row, Sqlite, Transaction};
+
+pub mod audit;
+pub mod generations;
+pub mod logins;
+pub mod tokens;
+pub mod users;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// How long a request waits for the one writing connection before it is told to come again;
+/// chosen, because a change takes milliseconds: who waits longer waits for something that is wrong.
+const WRITE_WAIT: Duration = Duration::from_secs(5);
+/// Readers at once; chosen, because more than the machine's threads only queue in the kernel.
+const READERS: u32 = 8;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be opened or brought to this program's shape.
+    #[error("cannot open the database `{path}`")]
+    Open {
+        /// The file.
+        path: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A migration failed.
+    #[error("cannot bring the database `{path}` to the shape of this program")]
+    Migrate {
+        /// The file.
+        path: String,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A statement failed.
+    #[error("cannot {operation}")]
+    Statement {
+        /// What was being done.
+        operation: &'static str,
+        /// Why it failed.
+        source: sqlx::Error,
+    },
+    /// A stored value is not what this program writes.
+    #[error("column `{column}` holds a value that cannot be read: {fault}")]
+    Unreadable {
+        /// The column.
+        column: &'static str,
+        /// What its reader said.
+        fault: String,
+    },
+}
+
+impl Error {
+    /// Whether the database was only busy, and the same call may succeed soon.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(
+            self,
+            Self::Statement {
+                source: sqlx::Error::PoolTimedOut,
+                ..
+            }
+        )
+    }
+}
+
+/// Names the operation that failed.
+pub(crate) trait During<T> {
+    /// Says that the error came up while doing `operation`: "insert a user".
+    fn during(self, operation: &'static str) -> Result<T, Error>;
+}
+
+impl<T> During<T> for Result<T, sqlx::Error> {
+    fn during(self, operation: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Statement { operation, source })
+    }
+}
+
+/// Reads columns into our types.
+pub(crate) trait Columns {
+    /// A column that SQLite can give as it is.
+    fn plain<'r, T>(&'r self, column: &'static str) -> Result<T, Error>
+    where
+        T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>;
+
+    /// A text column that is read by `FromStr`: an id, a name, a role.
+    fn parsed<T>(&self, column: &'static str) -> Result<T, Error>
+    where
+        T: FromStr<Err: std::fmt::Display>;
+
+    /// A text column that may be null.
+    fn parsed_option<T>(&self, column: &'static str) -> Result<Option<T>, Error>
+    where
+        T: FromStr<Err: std::fmt::Display>;
+
+    /// A text column that holds JSON.
+    fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, Error>;
+
+    /// A column of Unix milliseconds or another count that is never negative.
+    fn count(&self, column: &'static str) -> Result<u64, Error>;
+}
+
+impl Columns for SqliteRow {
+    fn plain<'r, T>(&'r self, column: &'static str) -> Result<T, Error>
+    where
+        T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+    {
+        self.try_get(column).during("read a column")
+    }
+
+    fn parsed<T>(&self, column: &'static str) -> Result<T, Error>
+    where
+        T: FromStr<Err: std::fmt::Display>,
+    {
+        let text: &str = self.plain(column)?;
+        text.parse().map_err(|fault: T::Err| Error::Unreadable {
+            column,
+            fault: fault.to_string(),
+        })
+    }
+
+    fn parsed_option<T>(&self, column: &'static str) -> Result<Option<T>, Error>
+    where
+        T: FromStr<Err: std::fmt::Display>,
+    {
+        match self.plain::<Option<&str>>(column)? {
+            Some(_) => self.parsed(column).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, Error> {
+        let text: &str = self.plain(column)?;
+        serde_json::from_str(text).map_err(|fault| Error::Unreadable {
+            column,
+            fault: fault.to_string(),
+        })
+    }
+
+    fn count(&self, column: &'static str) -> Result<u64, Error> {
+        let number: i64 = self.plain(column)?;
+        u64::try_from(number).map_err(|fault| Error::Unreadable {
+            column,
+            fault: fault.to_string(),
+        })
+    }
+}
+
+/// A count as SQLite keeps it. Times and counts of ours stay far below 2^63; what does not is kept
+/// as the largest number there is rather than as a negative one.
+pub(crate) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A value as JSON text for a column.
+pub(crate) fn json_text<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("our own types serialize: their keys are strings")
+}
+
+/// The database of settings.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Store {
+    /// Opens the file, makes it where it is missing, and applies the migrations it has not seen.
+    ///
+    /// # Errors
+    /// [`Error::Open`] and [`Error::Migrate`].
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let (writer, readers) = open_pools(path, SqliteSynchronous::Full, &MIGRATIONS).await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Begins a change. It holds the one writing connection until it is committed or dropped; what
+    /// is dropped leaves no trace.
+    ///
+    /// # Errors
+    /// [`Error::Statement`]; it [`Error::is_busy`] when others hold the connection too long.
+    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        self.writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .during("begin a change")
+    }
+
+    /// A connection that can only read.
+    ///
+    /// # Errors
+    /// [`Error::Statement`]; it [`Error::is_busy`] when there are too many readers.
+    pub async fn read(&self) -> Result<PoolConnection<Sqlite>, Error> {
+        self.readers
+            .acquire()
+            .await
+            .during("get a reading connection")
+    }
+
+    /// Closes the file; what was committed is on the disk before and after.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Opens one file with its writing and its reading pool, migrated.
+async fn open_pools(
+    path: &Path,
+    synchronous: SqliteSynchronous,
+    migrations: &Migrator,
+) -> Result<(SqlitePool, SqlitePool), Error> {
+    let shown = || path.display().to_string();
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .busy_timeout(WRITE_WAIT);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(WRITE_WAIT)
+        .connect_with(options.clone())
+        .await
+        .map_err(|source| Error::Open {
+            path: shown(),
+            source,
+        })?;
+    migrations
+        .run(&writer)
+        .await
+        .map_err(|source| Error::Migrate {
+            path: shown(),
+            source,
+        })?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(WRITE_WAIT)
+        .connect_with(options.create_if_missing(false).read_only(true))
+        .await
+        .map_err(|source| Error::Open {
+            path: shown(),
+            source,
+        })?;
+    Ok((writer, readers))
+}
