@@ -47,6 +47,11 @@ pub enum AddressError {
     /// A wrapped request without an application and a stream.
     #[error("the wrapped address lacks an application: write `?rtmp://origin/application/stream`")]
     NoApplication,
+    /// An HTTP path that cannot be decoded.
+    #[error(
+        "`{0}` is not a path: it begins with `/`, and escapes are two hexadecimal digits that make UTF-8 without a slash"
+    )]
+    Path(String),
     /// A name in it cannot be accepted.
     #[error(transparent)]
     Name(#[from] NameError),

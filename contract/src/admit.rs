@@ -62,7 +62,8 @@ pub struct Passage {
     pub route: RouteId,
     /// Whom to ask, in order.
     pub next: Vec<NextHop>,
-    /// The application (for HTTP: path) to ask for.
+    /// The application to ask for; for HTTP the whole decoded path without its first slash (`/` for
+    /// the root), to be escaped again.
     pub app: AppName,
 }
 
@@ -379,10 +380,9 @@ impl<'s> Judgment<'s> {
             .map(|hop| format!("?{hop}/"))
             .collect();
         let app = requested
-            .app
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        match AppName::parse(&format!("{wrapped}{app}")) {
+            .resource(self.facts.ingress.plane())
+            .unwrap_or_default();
+        match AppName::of_path(&format!("{wrapped}{app}")) {
             Ok(app) => {
                 let passage = Passage {
                     route: routed.route.id,

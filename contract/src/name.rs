@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most bytes of a name from the wire (laws.md, section 6).
 pub const MAX_WIRE_NAME_BYTES: usize = 256;
+/// The most bytes of a path in a request over HTTP (laws.md, section 6: URL 8 KiB).
+pub const MAX_PATH_BYTES: usize = 8_192;
 /// The most characters of a record's name; chosen, because a table column must hold it.
 pub const MAX_NAME_CHARS: usize = 64;
 
@@ -103,6 +105,27 @@ names! {
     StreamName by wire_name;
 }
 
+impl AppName {
+    /// Takes a decoded HTTP path without its first slash, or a directory of one: what a name from
+    /// the wire may hold, but as long as a URL may be.
+    ///
+    /// # Errors
+    /// Any of [`NameError`].
+    pub fn of_path(path: &str) -> Result<Self, NameError> {
+        wire_name_within(path, MAX_PATH_BYTES).map(|accepted| Self(accepted.to_owned()))
+    }
+}
+
+impl StreamName {
+    /// Takes the last segment of a decoded HTTP path.
+    ///
+    /// # Errors
+    /// Any of [`NameError`].
+    pub fn of_path(segment: &str) -> Result<Self, NameError> {
+        wire_name_within(segment, MAX_PATH_BYTES).map(|accepted| Self(accepted.to_owned()))
+    }
+}
+
 fn record_name(text: &str) -> Result<&str, NameError> {
     let text = text.trim();
     let length = text.chars().count();
@@ -124,12 +147,16 @@ fn record_name(text: &str) -> Result<&str, NameError> {
 }
 
 fn wire_name(text: &str) -> Result<&str, NameError> {
+    wire_name_within(text, MAX_WIRE_NAME_BYTES)
+}
+
+fn wire_name_within(text: &str, most: usize) -> Result<&str, NameError> {
     if text.is_empty() {
         Err(NameError::Empty)
-    } else if text.len() > MAX_WIRE_NAME_BYTES {
+    } else if text.len() > most {
         Err(NameError::TooLong {
             length: text.len(),
-            most: MAX_WIRE_NAME_BYTES,
+            most,
         })
     } else if let Some(what) = forbidden(text) {
         Err(NameError::Forbidden {

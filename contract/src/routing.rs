@@ -24,7 +24,7 @@ pub struct Routed<'s> {
     pub route: &'s Route,
     /// Whom to ask, in order.
     pub next: Vec<NextHop>,
-    /// The application (for HTTP: the whole path without its first slash) to ask for.
+    /// The application (for HTTP: the whole decoded path without its first slash) to ask for.
     pub app: AppName,
 }
 
@@ -49,21 +49,24 @@ pub fn route<'s>(snapshot: &'s Snapshot, facts: &Facts) -> Routing<'s> {
     if requested.is_wrapped() {
         explicit(snapshot, facts, app)
     } else {
-        implicit(snapshot, facts, app)
+        implicit(snapshot, facts)
     }
 }
 
-fn implicit<'s>(snapshot: &'s Snapshot, facts: &Facts, app: &AppName) -> Routing<'s> {
+fn implicit<'s>(snapshot: &'s Snapshot, facts: &Facts) -> Routing<'s> {
     let plane = facts.ingress.plane();
+    let Some(resource) = facts.requested.resource(plane) else {
+        return Routing::NotYet;
+    };
     let found = snapshot
         .routes
         .iter()
         .filter(|route| route.kind == RouteKind::Implicit)
-        .find(|route| route.matches(plane, &facts.host, facts.port, app.as_str()));
+        .find(|route| route.matches(plane, &facts.host, facts.port, &resource));
     let Some(route) = found else {
         return Routing::Refused(Reason::NoRoute);
     };
-    let Ok(app) = AppName::parse(&route.rewritten(app.as_str())) else {
+    let Ok(app) = AppName::of_path(&route.rewritten(&resource)) else {
         return Routing::Refused(Reason::BadAddress);
     };
     let next = route

@@ -53,6 +53,64 @@ impl Requested {
         }
     }
 
+    /// Reads the path of an HTTP request, as it was sent. The application is the path up to its
+    /// last slash, the stream what follows, both decoded; where there is nothing, `/` stands.
+    ///
+    /// # Errors
+    /// [`AddressError::Path`] if it does not begin with a slash or cannot be decoded to text;
+    /// [`AddressError::Name`] for `..`, control characters and the like.
+    pub fn http(path: &str, query: Option<&str>) -> Result<Self, AddressError> {
+        let wrong = || AddressError::Path(path.to_owned());
+        let decoded = decoded(path.strip_prefix('/').ok_or_else(wrong)?).ok_or_else(wrong)?;
+        let (app, stream) = decoded.rsplit_once('/').unwrap_or(("", &decoded));
+        let or_slash = |part: &'_ str| {
+            if part.is_empty() {
+                "/".to_owned()
+            } else {
+                part.to_owned()
+            }
+        };
+        Ok(Self {
+            hops: Vec::new(),
+            app: Some(AppName::of_path(&or_slash(app))?),
+            stream: Some(StreamName::of_path(&or_slash(stream))?),
+            query: join_queries(query, None),
+        })
+    }
+
+    /// What routes are matched against: for RTMP the application, for HTTP the whole decoded path
+    /// without its first slash (`/` for the root). `None` while it is not known.
+    #[must_use]
+    pub fn resource(&self, plane: Plane) -> Option<String> {
+        let app = self.app.as_ref()?.as_str();
+        match plane {
+            Plane::Rtmp => Some(app.to_owned()),
+            Plane::Http => {
+                let shown = |part: &'_ str| {
+                    if part == "/" {
+                        String::new()
+                    } else {
+                        part.to_owned()
+                    }
+                };
+                let stream = self
+                    .stream
+                    .as_ref()
+                    .map(StreamName::as_str)
+                    .unwrap_or_default();
+                let path = match (shown(app), shown(stream)) {
+                    (app, stream) if app.is_empty() => stream,
+                    (app, stream) => format!("{app}/{stream}"),
+                };
+                Some(if path.is_empty() {
+                    "/".to_owned()
+                } else {
+                    path
+                })
+            }
+        }
+    }
+
     /// Whether the client named the destination itself.
     #[must_use]
     pub fn is_wrapped(&self) -> bool {
@@ -80,6 +138,26 @@ impl Requested {
         let text: String = rest.iter().map(|hop| format!("?{hop}/")).collect();
         AppName::parse(&format!("{text}{app}")).ok()
     }
+}
+
+/// Decodes percent escapes (RFC 3986, section 2.1) once; `None` for broken escapes, for what is
+/// not UTF-8, and for an escaped slash, which would make two paths of one.
+fn decoded(path: &str) -> Option<String> {
+    let mut bytes = path.bytes();
+    let mut out = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(bytes.next()?).to_digit(16);
+        let value = u8::try_from(digit()? * 16 + digit()?).ok()?;
+        if value == b'/' {
+            return None;
+        }
+        out.push(value);
+    }
+    String::from_utf8(out).ok()
 }
 
 fn split_query(text: &str) -> (&str, Option<&str>) {
@@ -329,6 +407,34 @@ mod tests {
                 Requested::parse(app, Some(stream)).is_err(),
                 "{app} {stream}"
             );
+        }
+    }
+
+    #[test]
+    fn an_http_path_is_an_application_and_a_stream() {
+        let check = |path: &str, app: &str, stream: &str, resource: &str| {
+            let parsed = Requested::http(path, None).unwrap();
+            assert_eq!(parsed.app.as_ref().unwrap().as_str(), app, "{path}");
+            assert_eq!(parsed.stream.as_ref().unwrap().as_str(), stream, "{path}");
+            assert_eq!(parsed.resource(Plane::Http).unwrap(), resource, "{path}");
+        };
+        check("/live/cam.m3u8", "live", "cam.m3u8", "live/cam.m3u8");
+        check("/a/b/c%20d.ts", "a/b", "c d.ts", "a/b/c d.ts");
+        check("/file.mp4", "/", "file.mp4", "file.mp4");
+        check("/", "/", "/", "/");
+        check("/dir/", "dir", "/", "dir/");
+        check("/l%69ve/s", "live", "s", "live/s");
+        for path in [
+            "live",
+            "/a%2fb",
+            "/%zz",
+            "/%ff",
+            "/a/%2e%2e/b",
+            "/a/../b",
+            "/a%00",
+            "*",
+        ] {
+            assert!(Requested::http(path, None).is_err(), "{path}");
         }
     }
 

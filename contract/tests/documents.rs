@@ -1,0 +1,72 @@
+//! Every published document's shape, as files that must go on parsing: an edge and a server of
+//! different ages speak to each other, and edges keep these documents on disk. A file here is
+//! never edited to make a test pass; a new shape gets a new file.
+#![allow(clippy::unwrap_used)]
+
+use contract::control::{JoinAnswer, JoinRequest, JoinToken, Updates, UpdatesQuery};
+use contract::directory::DirectoryChanges;
+use contract::hop::Hop;
+use contract::question::Answer;
+use contract::report::{Report, ReportAnswer};
+use contract::snapshot::Snapshot;
+use contract::token::PlayToken;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Parses a document and finds the same value when it is written again.
+fn check<T: Serialize + DeserializeOwned>(name: &str) -> T {
+    let path = format!("{}/tests/documents/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let document: T = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let expected: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_value(&document).unwrap(), expected, "{name}");
+    document
+}
+
+#[test]
+fn every_document_reads_back_as_it_was_written() {
+    let snapshot: Snapshot = check("snapshot");
+    assert_eq!(snapshot.faults(), []);
+    check::<DirectoryChanges>("directory_changes");
+    check::<Report>("report");
+    check::<ReportAnswer>("report_answer");
+    check::<JoinToken>("join_token");
+    check::<JoinRequest>("join_request");
+    check::<JoinAnswer>("join_answer");
+    check::<UpdatesQuery>("updates_query");
+    check::<Updates>("updates");
+    check::<Vec<Answer>>("answers");
+    check::<PlayToken>("play_token");
+    check::<Hop>("hop");
+}
+
+#[test]
+fn a_snapshot_travels_as_the_bytes_that_were_hashed() {
+    let text =
+        r#"{"generation":1,"snapshot":{"generation":1,"hash":"x","snapshot":{"b": 1,  "a":2}}}"#;
+    let updates: Updates = serde_json::from_str(text).unwrap();
+    assert_eq!(
+        updates.snapshot.unwrap().snapshot.get(),
+        r#"{"b": 1,  "a":2}"#
+    );
+}
+
+#[test]
+fn a_field_that_nobody_knows_is_refused_in_settings() {
+    let path = format!(
+        "{}/tests/documents/snapshot.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let text = std::fs::read_to_string(path).unwrap().replacen(
+        "\"edge\":",
+        "\"surprise\": 1, \"edge\":",
+        1,
+    );
+    assert!(
+        serde_json::from_str::<Snapshot>(&text)
+            .unwrap_err()
+            .to_string()
+            .contains("surprise")
+    );
+}
