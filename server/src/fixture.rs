@@ -130,7 +130,37 @@ impl Server {
     }
 }
 
+impl Server {
+    /// The id of a user by name.
+    pub(crate) async fn user_id(&self, name: &str) -> String {
+        let window = crate::app::Window::whole();
+        let users = users::list(&self.app, &Caller::server(), &window)
+            .await
+            .unwrap();
+        users
+            .items
+            .iter()
+            .find(|user| user.name.as_str() == name)
+            .unwrap()
+            .id
+            .to_string()
+    }
+}
+
 impl Someone {
+    /// Sends a form as a browser does.
+    pub(crate) async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(fields);
+        self.call(
+            "POST",
+            path,
+            Body::from(body.finish()),
+            Some("application/x-www-form-urlencoded"),
+        )
+        .await
+    }
+
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self

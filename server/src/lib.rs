@@ -8,6 +8,7 @@ pub mod api;
 pub mod app;
 pub mod auth;
 pub mod config;
+mod console;
 mod log;
 pub mod router;
 mod server;

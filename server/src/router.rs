@@ -1,4 +1,4 @@
-//! Joins the API and what stands around every request: ids, traces, limits, headers.
+//! Joins the console, the API and what stands around every request: ids, traces, limits, headers.
 //!
 //! The only file that knows all the parts.
 
@@ -24,6 +24,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::api;
 use crate::app::App;
+use crate::console;
 
 /// The largest body of a request; a form or a JSON document of ours is far smaller.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -40,6 +41,7 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn router(app: App) -> Router {
     let quick = Router::new()
         .nest("/api/v1", api::routes())
+        .merge(console::routes(&app))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .layer(TimeoutLayer::with_status_code(
