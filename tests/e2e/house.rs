@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::attack::Raw;
+use crate::harness::browser::Browser;
 use crate::harness::eventually::{eventually, stays};
 use crate::harness::media::{self, Flow};
 use crate::harness::origin::Origin;
@@ -174,4 +175,28 @@ fn a_program_is_heard_frozen_and_ended() {
         "{ended}"
     );
     assert_eq!(ended.stdout_bytes, 20, "{ended}");
+}
+
+#[test]
+fn a_browser_fills_in_a_form_and_follows_it() {
+    let origin = Origin::start();
+    origin.put("/media/there.html", b"<h1>Thank you</h1>");
+    origin.put(
+        "/media/form.html",
+        b"<form action=/media/there.html><label for=n>Name</label><input id=n name=n value=old>\
+          <label>Edge <select name=e><option value=1>one</option><option value=2>two</option></select></label>\
+          <button>Save</button></form>",
+    );
+    let browser = Browser::open(390, 844);
+    browser.goto(&format!("http://{}/media/form.html", origin.http_address()));
+    assert!(browser.text().contains("Name") && browser.has("//select"));
+    browser.fill("Name", "Ada");
+    browser.choose("Edge", "two");
+    browser.press("Save");
+    browser.sees("Thank you");
+    assert!(
+        browser.url().ends_with("/media/there.html?n=Ada&e=2"),
+        "{}",
+        browser.url()
+    );
 }

@@ -3,6 +3,7 @@
 //! killed when it is dropped; every wait has a deadline; every port is one that was free.
 
 pub(crate) mod attack;
+pub(crate) mod browser;
 pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod malformed;

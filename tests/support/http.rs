@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest answer that is read.
-const MOST_BYTES: u64 = 64 << 20;
+const MOST_BYTES: usize = 64 << 20;
 
 /// A whole answer. Header names are in lower case.
 #[derive(Debug, Clone)]
@@ -60,9 +60,28 @@ pub(crate) fn ask(
     }
     head += "\r\n";
     stream.write_all(&[head.as_bytes(), body].concat())?;
+    read(&mut stream)
+}
+
+/// Reads until the answer is whole or the peer ends: some peers keep the connection though asked not to.
+fn read(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
-    stream.take(MOST_BYTES).read_to_end(&mut bytes)?;
-    parse(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no whole HTTP answer"))
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let length = stream.read(&mut buffer)?;
+        bytes.extend_from_slice(&buffer[..length]);
+        let ended = length == 0 || bytes.len() > MOST_BYTES;
+        match parse(&bytes, ended) {
+            Some(answer) => return Ok(answer),
+            None if ended => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "no whole HTTP answer",
+                ));
+            }
+            None => {}
+        }
+    }
 }
 
 /// `GET` without anything special.
@@ -73,7 +92,8 @@ pub(crate) fn get(address: &str, path: &str) -> io::Result<Answer> {
     ask(address, "GET", path, &[], &[])
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+/// The answer, if it is whole. Without a length it is whole when the peer has ended.
+fn parse(bytes: &[u8], ended: bool) -> Option<Answer> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
@@ -82,25 +102,25 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
+    let rest = &bytes[end + 4..];
     let mut answer = Answer {
         status,
         headers,
-        body: bytes[end + 4..].to_vec(),
+        body: Vec::new(),
     };
-    if answer
+    let length = answer.header("content-length").map(str::parse::<usize>);
+    let chunked = answer
         .header("transfer-encoding")
-        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-    {
-        answer.body = unchunk(&answer.body)?;
-    } else if let Some(length) = answer
-        .header("content-length")
-        .and_then(|length| length.parse().ok())
-    {
-        // An answer to HEAD has a length and no body; a body that broke off is no whole answer.
-        if answer.body.len() != length && !answer.body.is_empty() {
-            return None;
-        }
-    }
+        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    answer.body = match length {
+        _ if chunked => unchunk(rest)?,
+        // An answer to HEAD has a length and no body.
+        Some(Ok(_)) if ended && rest.is_empty() => Vec::new(),
+        Some(Ok(length)) => rest.get(..length)?.to_vec(),
+        Some(Err(_)) => return None,
+        None if matches!(status, 204 | 304) => Vec::new(),
+        None => ended.then(|| rest.to_vec())?,
+    };
     Some(answer)
 }
 
@@ -121,7 +141,7 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn answers_with_a_length_in_chunks_and_broken_off_are_told_apart() {
-    let body = |text: &str| parse(text.as_bytes()).map(|answer| answer.text());
+    let body = |text: &str| parse(text.as_bytes(), true).map(|answer| answer.text());
     assert_eq!(
         body("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").as_deref(),
         Some("hi")

@@ -1,5 +1,6 @@
 //! The layers inside a crate: each top module may use those below it, never those above or beside it. Every
-//! top module stands in the table of its crate; a new one is a line here, with what it may use.
+//! top module stands in the table of its crate; a new one is a line here, with what it may use. Tests may reach
+//! where they like.
 
 use crate::code;
 use crate::tree::{Fault, Tree, check, expect_none};
@@ -10,16 +11,125 @@ struct Layers {
     modules: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// `router -> {console, api, control} -> auth -> app -> {snapshot, store}`; `tasks -> app`.
+/// `router -> {console, api, control} -> auth -> app -> {snapshot, store}`; `tasks -> app`. What starts the
+/// program knows all of them; `fixture` is compiled for tests only.
 const SERVER: Layers = Layers {
     source: "server/src/",
-    modules: &[],
+    modules: &[
+        (
+            "server",
+            &["app", "config", "log", "router", "store", "tasks"],
+        ),
+        (
+            "fixture",
+            &["app", "config", "router", "server", "store", "tasks"],
+        ),
+        (
+            "router",
+            &["api", "app", "auth", "console", "control", "log"],
+        ),
+        ("console", &["app", "auth", "log"]),
+        ("api", &["app", "auth", "log"]),
+        ("control", &["app", "auth", "log"]),
+        ("tasks", &["app", "log"]),
+        ("auth", &["app", "log"]),
+        ("app", &["snapshot", "store", "log"]),
+        ("snapshot", &[]),
+        ("store", &[]),
+        ("config", &[]),
+        ("log", &[]),
+    ],
 };
 
 /// `{rtmp, web, status} -> live -> edge-core`; `control` publishes, all others only read.
 const EDGE_AGENT: Layers = Layers {
     source: "edge-agent/src/",
-    modules: &[],
+    modules: &[
+        (
+            "agent",
+            &[
+                "clock",
+                "config",
+                "control",
+                "dial",
+                "listen",
+                "live",
+                "rtmp",
+                "sessions",
+                "status",
+                "stop",
+                "streams",
+                "telemetry",
+                "web",
+            ],
+        ),
+        (
+            "listen",
+            &[
+                "clock",
+                "control",
+                "dial",
+                "live",
+                "rtmp",
+                "sessions",
+                "stop",
+                "streams",
+                "telemetry",
+            ],
+        ),
+        (
+            "rtmp",
+            &[
+                "clock",
+                "control",
+                "dial",
+                "live",
+                "sessions",
+                "stop",
+                "streams",
+                "telemetry",
+            ],
+        ),
+        (
+            "web",
+            &["clock", "control", "dial", "sessions", "stop", "telemetry"],
+        ),
+        (
+            "status",
+            &["clock", "control", "sessions", "stop", "telemetry"],
+        ),
+        (
+            "live",
+            &[
+                "clock",
+                "control",
+                "dial",
+                "sessions",
+                "stop",
+                "streams",
+                "telemetry",
+            ],
+        ),
+        (
+            "control",
+            &[
+                "clock",
+                "config",
+                "dial",
+                "sessions",
+                "stop",
+                "streams",
+                "telemetry",
+            ],
+        ),
+        ("sessions", &["clock", "telemetry"]),
+        ("streams", &["clock"]),
+        ("dial", &["clock"]),
+        ("config", &[]),
+        ("telemetry", &[]),
+        ("stop", &[]),
+        ("clock", &[]),
+    ],
 };
 
 fn faults_of(tree: &Tree, layers: &Layers) -> Vec<Fault> {
@@ -44,7 +154,9 @@ fn faults_of(tree: &Tree, layers: &Layers) -> Vec<Fault> {
             faults.push(Fault::new(path, 0, what));
             continue;
         };
-        for (line, used) in used_top_modules(path, text, inner.len()) {
+        let tests = code::tests_begin(path, text);
+        let used = used_top_modules(text, inner.len());
+        for (line, used) in used.into_iter().filter(|(line, _)| *line < tests) {
             let known = layers.modules.iter().any(|(name, _)| *name == used);
             if known && used != *own && !may.contains(&used.as_str()) {
                 faults.push(Fault::new(
@@ -58,21 +170,12 @@ fn faults_of(tree: &Tree, layers: &Layers) -> Vec<Fault> {
     faults
 }
 
-/// The top modules that a file names by `crate::` or by climbing with `super::`. A test module stands one
-/// deeper than its file.
-fn used_top_modules(path: &str, text: &str, depth: usize) -> Vec<(usize, String)> {
+/// The top modules that a file names by `crate::` or by climbing with `super::`.
+fn used_top_modules(text: &str, depth: usize) -> Vec<(usize, String)> {
     let blank = code::blank(text);
-    let tests = code::tests_begin(path, text);
     let mut used = code::following(&blank, "crate::");
-    let climbs = [(depth, false), (depth + 1, true)];
-    for (supers, in_tests) in climbs {
-        let found = code::following(&blank, &"super::".repeat(supers));
-        used.extend(
-            found
-                .into_iter()
-                .filter(|(line, name)| (*line >= tests) == in_tests && name != "super"),
-        );
-    }
+    let climbed = code::following(&blank, &"super::".repeat(depth));
+    used.extend(climbed.into_iter().filter(|(_, name)| name != "super"));
     used.sort();
     used
 }
@@ -152,7 +255,7 @@ fn reaching_down_or_within_is_left_alone() {
         made,
         &[(
             "made/src/low.rs",
-            "#[cfg(test)]\nmod tests {\n    use super::top;\n}",
+            "#[cfg(test)]\nmod tests {\n    use crate::top;\n}",
         )],
         &[],
     );
