@@ -296,6 +296,3 @@ impl Session {
         self.link.acknowledged()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -366,14 +366,18 @@ impl Reader {
         let stream = &mut self.streams[index];
         let room = stream.buffer.capacity() - stream.buffer.len();
         if room < bytes.len() {
-            let missing = stream.length - stream.buffer.len();
-            let more = missing.min(arrived.max(stream.buffer.len()));
             let budget = if self.admitted {
                 self.limits.unfinished_after_admission
             } else {
                 self.limits.unfinished_before_admission
             };
-            if self.held - stream.buffer.capacity() + stream.buffer.len() + more > budget {
+            let others = self.held - stream.buffer.capacity();
+            let affordable = budget.saturating_sub(others + stream.buffer.len());
+            let missing = stream.length - stream.buffer.len();
+            let more = missing
+                .min(arrived.max(stream.buffer.len()))
+                .min(affordable);
+            if more < bytes.len() {
                 return Err(Fault::Unfinished(budget));
             }
             self.held -= stream.buffer.capacity();
@@ -453,3 +457,6 @@ fn be24(bytes: &[u8]) -> u32 {
 fn be32(bytes: &[u8]) -> u32 {
     u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
+
+#[cfg(test)]
+mod tests;
