@@ -1,1 +1,13 @@
-//! edge-agent
+//! What an edge does: sockets, tasks, storage, the link to the server.
+//!
+//! Decisions are made by `edge-core` and `contract`; this crate moves the bytes they speak of. It
+//! never imports the server: all it shares with it is `contract`.
+
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod control;
+pub mod dial;
+pub mod sessions;
+pub mod stop;
+pub mod streams;

@@ -50,6 +50,7 @@ const EDGE_AGENT: Layers = Layers {
             &[
                 "clock",
                 "config",
+                "context",
                 "control",
                 "dial",
                 "listen",
@@ -67,6 +68,7 @@ const EDGE_AGENT: Layers = Layers {
             "listen",
             &[
                 "clock",
+                "context",
                 "control",
                 "dial",
                 "live",
@@ -81,6 +83,7 @@ const EDGE_AGENT: Layers = Layers {
             "rtmp",
             &[
                 "clock",
+                "context",
                 "control",
                 "dial",
                 "live",
@@ -92,14 +95,44 @@ const EDGE_AGENT: Layers = Layers {
         ),
         (
             "web",
-            &["clock", "control", "dial", "sessions", "stop", "telemetry"],
+            &[
+                "clock",
+                "context",
+                "control",
+                "dial",
+                "sessions",
+                "stop",
+                "telemetry",
+            ],
         ),
         (
             "status",
-            &["clock", "control", "sessions", "stop", "telemetry"],
+            &[
+                "clock",
+                "context",
+                "control",
+                "dial",
+                "sessions",
+                "stop",
+                "streams",
+                "telemetry",
+            ],
         ),
         (
             "live",
+            &[
+                "clock",
+                "context",
+                "control",
+                "dial",
+                "sessions",
+                "stop",
+                "streams",
+                "telemetry",
+            ],
+        ),
+        (
+            "context",
             &[
                 "clock",
                 "control",
