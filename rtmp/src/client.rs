@@ -230,8 +230,8 @@ impl Session {
         Err(fault)
     }
 
-    /// Asks for a stream from `start` on (seconds; -1 live, -2 live, then recorded). The answers
-    /// are [`Event::StreamReady`], then [`Event::Status`], then media.
+    /// Asks for a stream from `start` on, in milliseconds as on the wire; -1,000 is live only,
+    /// -2,000 live, then recorded. The answers are [`Event::StreamReady`], then [`Event::Status`], then media.
     pub fn play(&mut self, name: &str, start: f64) {
         self.want(Purpose::Play {
             name: name.to_owned(),

@@ -17,7 +17,7 @@ mod answer;
 mod command;
 mod event;
 
-pub use event::{Connect, Event, Play, Publish, PublishKind};
+pub use event::{Connect, Event, Play, PlayFrom, Publish, PublishKind};
 
 use std::collections::VecDeque;
 use std::time::Duration;

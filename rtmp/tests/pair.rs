@@ -269,7 +269,7 @@ fn publishing_from_the_first_command_to_the_last() {
 fn playing_in_the_order_that_players_expect_in_one_write() {
     for (reset, recorded) in [(true, false), (false, true)] {
         let mut pair = Pair::new(ConnectOptions::new("live", "rtmp://edge/live"), 100_000);
-        pair.client.play("s", -1.0);
+        pair.client.play("s", -1_000.0);
         pair.server.accept_connect(1.0, Vec::new());
         pair.run();
         let Some(server::Event::Play(play)) = pair
@@ -281,7 +281,7 @@ fn playing_in_the_order_that_players_expect_in_one_write() {
         };
         assert_eq!(
             (play.name.as_str(), play.start, play.duration, play.reset),
-            ("s", -1.0, -1.0, true)
+            ("s", -1_000.0, -1_000.0, true)
         );
         assert!(
             pair.from_client
@@ -346,9 +346,39 @@ fn playing_in_the_order_that_players_expect_in_one_write() {
 }
 
 #[test]
+fn what_a_player_wants_first_is_read_as_real_clients_send_it() {
+    use server::PlayFrom::{At, Live, LiveOrRecorded};
+    for (start, expected) in [
+        (-2_000.0, LiveOrRecorded),
+        (-2.0, LiveOrRecorded),
+        (-1_000.0, Live),
+        (-1.0, Live),
+        (0.0, At { position_ms: 0.0 }),
+        (
+            1_500.0,
+            At {
+                position_ms: 1_500.0,
+            },
+        ),
+        (f64::NAN, LiveOrRecorded),
+    ] {
+        let name = String::new();
+        let play = server::Play {
+            transaction: 0.0,
+            stream_id: 1,
+            name,
+            start,
+            duration: -1.0,
+            reset: true,
+        };
+        assert_eq!(play.from(), expected, "{start}");
+    }
+}
+
+#[test]
 fn a_players_wishes_and_unknown_commands_arrive() {
     let mut pair = Pair::connected(100_000);
-    pair.client.play("s", -2.0);
+    pair.client.play("s", -2_000.0);
     pair.run();
     pair.from_client.clear();
     let wishes = [
@@ -511,7 +541,7 @@ fn pings_are_answered_both_ways_and_acknowledgements_count_in_all() {
 fn message_streams_are_given_again_and_bounded() {
     let mut pair = Pair::connected(100_000);
     for _ in 0..3 {
-        pair.client.play("s", -2.0);
+        pair.client.play("s", -2_000.0);
         pair.run();
         pair.client.close();
         pair.run();
@@ -543,7 +573,7 @@ fn message_streams_are_given_again_and_bounded() {
 #[test]
 fn an_error_frees_the_message_stream_for_another_try() {
     let mut pair = Pair::connected(100_000);
-    pair.client.play("missing", -2.0);
+    pair.client.play("missing", -2_000.0);
     pair.run();
     pair.server.status(
         1,

@@ -83,8 +83,8 @@ impl Session {
                     transaction,
                     stream_id,
                     name: stream_name(&command)?,
-                    start: command.number(2).unwrap_or(-2.0),
-                    duration: command.number(3).unwrap_or(-1.0),
+                    start: command.number(2).unwrap_or(-2_000.0),
+                    duration: command.number(3).unwrap_or(-1_000.0),
                     reset: is_true(command.argument(4)).unwrap_or(true),
                 })
             }

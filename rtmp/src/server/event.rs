@@ -246,10 +246,40 @@ pub struct Play {
     pub stream_id: u32,
     /// The stream as sent, query string included; empty where the client gave none.
     pub name: String,
-    /// Seconds; -1 live only, -2 (also where nothing is said) live, then recorded.
+    /// As sent, which is in milliseconds whatever the documents say; [`Play::from`] reads it.
     pub start: f64,
-    /// Seconds; -1 (also where nothing is said) to the end.
+    /// As sent, in milliseconds; negative (also where nothing is said) to the end.
     pub duration: f64,
     /// Whether what plays on this message stream ends; true where nothing is said.
     pub reset: bool,
+}
+
+/// What a player wants to see first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PlayFrom {
+    /// The live stream, or where there is none the recorded one from its begin.
+    LiveOrRecorded,
+    /// The live stream only.
+    Live,
+    /// The recorded stream from here on. librtmp asks for 0 also where it means a live stream.
+    At {
+        /// Milliseconds from its begin.
+        position_ms: f64,
+    },
+}
+
+impl Play {
+    /// What `start` means. Measured with ffmpeg 5.1.9 and rtmpdump 2.4: they multiply the -2 and -1
+    /// of the documents by 1,000; some send them as they are.
+    pub fn from(&self) -> PlayFrom {
+        if self.start >= 0.0 {
+            PlayFrom::At {
+                position_ms: self.start,
+            }
+        } else if self.start == -1_000.0 || self.start == -1.0 {
+            PlayFrom::Live
+        } else {
+            PlayFrom::LiveOrRecorded
+        }
+    }
 }
