@@ -1,1 +1,8 @@
-//! edge-core
+//! What an edge decides, as ordinary functions: fed with bytes, facts and the time, without
+//! sockets, tasks or a clock of its own.
+//!
+//! Every machine here has the same shape: input with `now`, outputs to poll, the next deadline.
+//! What a peer does wrong is an output, never a `Result`.
+
+pub mod live;
+pub mod media;

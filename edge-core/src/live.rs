@@ -1,0 +1,21 @@
+//! One live stream and its viewers, as separate machines: [`Ring`] holds the newest messages made
+//! into chunks once, [`Cursor`] is one viewer's place in it, [`Flush`] says when viewers are
+//! written to, [`pace`] gives up what a slow viewer cannot take, [`Timeline`] keeps timestamps
+//! rising when the source changes.
+//!
+//! Messages, byte counts and the time go in; slices to write come out. None of them owns all
+//! viewers, none knows sockets, tasks or locks.
+
+pub mod cursor;
+mod entry;
+mod flush;
+pub mod pace;
+mod ring;
+mod timeline;
+
+pub use cursor::{Cursor, Form, Owed, Scratch};
+pub use entry::Entry;
+pub use flush::Flush;
+pub use pace::Pace;
+pub use ring::{Bounds, Ring};
+pub use timeline::Timeline;

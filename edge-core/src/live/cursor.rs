@@ -1,0 +1,435 @@
+//! One viewer's place in a ring, and what it is owed as slices for one vectored write.
+//!
+//! A ring and byte counts go in, slices come out. The invariants: a message goes out whole or not
+//! at all; commands are never dropped and go between messages; what is skipped is skipped up to a
+//! keyframe, with the headers that it needs. A viewer costs its place and what is its alone, never
+//! a copy of media. It does not know the socket or other viewers.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use rtmp::chunk::{SHARED_STREAM_ID, header_len};
+
+use super::{Entry, Ring};
+use crate::media::Track;
+
+/// The most slices of one write: more gain nothing (dependencies.md, "Cost").
+pub const MAX_SLICES: usize = 64;
+/// Commands that a viewer may be owed. Chosen, because a well-behaved one is owed some hundreds of
+/// bytes; who asks without reading is ended.
+const MAX_COMMAND_BYTES: usize = 64 << 10;
+
+/// How messages are written for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Its message stream.
+    pub stream_id: u32,
+    /// Whether it is the next server, which gets data as the publisher sent it.
+    pub upstream: bool,
+}
+
+impl Form {
+    /// A viewer on this message stream.
+    #[must_use]
+    pub fn viewer(stream_id: u32) -> Self {
+        Self {
+            stream_id,
+            upstream: false,
+        }
+    }
+}
+
+/// A reader was sent more commands than it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overflow;
+
+/// One viewer's place.
+#[derive(Debug)]
+pub struct Cursor {
+    form: Form,
+    next: u64,
+    /// The rest of a message that was written in part.
+    rest: VecDeque<Bytes>,
+    commands: VecDeque<Bytes>,
+    command_bytes: usize,
+    /// Headers that stand before the message at `next`.
+    prelude: VecDeque<Bytes>,
+    /// Pictures are of no use before the next keyframe.
+    awaits_keyframe: bool,
+    paused: bool,
+    wants_audio: bool,
+    wants_video: bool,
+    /// Lag is counted from here on: since it joined or jumped.
+    since: Duration,
+    progress: Duration,
+    shed: u64,
+}
+
+/// Room for the headers of readers whose message stream is not the shared one.
+pub struct Scratch([[u8; 16]; MAX_SLICES]);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self([[0; 16]; MAX_SLICES])
+    }
+}
+
+/// What a reader is owed, as far as one write takes it.
+pub struct Owed<'a> {
+    slices: [IoSlice<'a>; MAX_SLICES],
+    count: usize,
+    bytes: usize,
+}
+
+impl<'a> Owed<'a> {
+    fn new() -> Self {
+        Self {
+            slices: [IoSlice::new(&[]); MAX_SLICES],
+            count: 0,
+            bytes: 0,
+        }
+    }
+
+    fn room(&self) -> usize {
+        MAX_SLICES - self.count
+    }
+
+    fn push(&mut self, bytes: &'a [u8]) {
+        self.slices[self.count] = IoSlice::new(bytes);
+        self.count += 1;
+        self.bytes += bytes.len();
+    }
+
+    /// The slices, to be written in this order.
+    #[must_use]
+    pub fn slices(&self) -> &[IoSlice<'a>] {
+        &self.slices[..self.count]
+    }
+
+    /// Bytes of all slices.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Cursor {
+    /// The place of a reader that joins now: at the newest keyframe, so that it starts at once.
+    #[must_use]
+    pub fn join(ring: &Ring, form: Form, now: Duration) -> Self {
+        let mut cursor = Self {
+            form,
+            next: 0,
+            rest: VecDeque::new(),
+            commands: VecDeque::new(),
+            command_bytes: 0,
+            prelude: VecDeque::new(),
+            awaits_keyframe: false,
+            paused: false,
+            wants_audio: true,
+            wants_video: true,
+            since: now,
+            progress: now,
+            shed: 0,
+        };
+        let untouched = ring.first() == 0 && ring.keyframe().is_none();
+        if !untouched || !ring.has_video() && ring.head() > 0 {
+            cursor.place(ring, now);
+        }
+        cursor
+    }
+
+    /// Begins at the newest keyframe; where there is none, at the head.
+    fn place(&mut self, ring: &Ring, now: Duration) {
+        let to = ring.keyframe().unwrap_or_else(|| ring.head());
+        self.awaits_keyframe = ring.has_video() && ring.keyframe().is_none();
+        let at = ring.get(to).or(ring.newest());
+        let timestamp = at.map_or(0, |entry| entry.timestamp);
+        let header = |entry: &std::sync::Arc<Entry>| {
+            let bytes = entry.restamped(timestamp, self.form.upstream);
+            self.own(bytes, timestamp)
+        };
+        self.prelude = ring.kept_before(to).flat_map(header).collect();
+        self.next = to;
+        self.since = now;
+    }
+
+    /// Bytes of a message for this reader's message stream.
+    fn own(&self, bytes: Bytes, timestamp: u32) -> Vec<Bytes> {
+        if self.form.stream_id == SHARED_STREAM_ID {
+            return vec![bytes];
+        }
+        let length = header_len(timestamp);
+        let mut header = [0; 16];
+        own_header(&mut header, &bytes, length, self.form.stream_id);
+        vec![
+            Bytes::copy_from_slice(&header[..length]),
+            bytes.slice(length..),
+        ]
+    }
+
+    /// Gives up what is owed and begins at a newer place. False where there is no better one.
+    pub(super) fn jump(&mut self, ring: &Ring, now: Duration) -> bool {
+        let better = match ring.keyframe() {
+            Some(key) => key > self.next,
+            None => self.next < ring.first() || !ring.has_video(),
+        };
+        if better {
+            self.place(ring, now);
+            self.shed += 1;
+        }
+        better
+    }
+
+    /// Puts a command in line: it goes out before any further message.
+    ///
+    /// # Errors
+    /// [`Overflow`] if too many are waiting.
+    pub fn command(&mut self, bytes: Bytes) -> Result<(), Overflow> {
+        if self.command_bytes + bytes.len() > MAX_COMMAND_BYTES {
+            return Err(Overflow);
+        }
+        self.command_bytes += bytes.len();
+        self.commands.push_back(bytes);
+        Ok(())
+    }
+
+    /// Holds, or goes on at the newest keyframe.
+    pub fn pause(&mut self, paused: bool, ring: &Ring, now: Duration) {
+        if self.paused && !paused {
+            self.place(ring, now);
+        }
+        self.paused = paused;
+    }
+
+    /// Whether it is to get audio.
+    pub fn want_audio(&mut self, wanted: bool) {
+        self.wants_audio = wanted;
+    }
+
+    /// Whether it is to get video, which begins at a keyframe.
+    pub fn want_video(&mut self, wanted: bool, ring: &Ring, now: Duration) {
+        if wanted && !self.wants_video {
+            self.wants_video = true;
+            self.place(ring, now);
+        }
+        self.wants_video = wanted;
+    }
+
+    /// Times that it was given a later place.
+    #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.shed
+    }
+
+    fn skips(&self, entry: &Entry, awaits_keyframe: bool) -> bool {
+        match entry.look.track {
+            Track::Video => {
+                let useless = awaits_keyframe && !entry.look.keyframe && entry.look.slot.is_none();
+                useless || !self.wants_video
+            }
+            Track::Audio => !self.wants_audio,
+            Track::Data => false,
+        }
+    }
+
+    /// Passes over what this viewer does not get, and notices that it was lapped.
+    pub fn settle(&mut self, ring: &Ring, now: Duration) {
+        if self.paused {
+            return;
+        }
+        if self.next < ring.first() {
+            self.place(ring, now);
+            self.shed += 1;
+        }
+        while let Some(entry) = ring.get(self.next) {
+            if entry.look.keyframe {
+                self.awaits_keyframe = false;
+            }
+            if !self.skips(entry, self.awaits_keyframe) {
+                return;
+            }
+            self.next += 1;
+        }
+    }
+
+    /// What it is owed. Call [`Cursor::settle`] before.
+    pub fn owed<'a>(&'a self, ring: &'a Ring, scratch: &'a mut Scratch) -> Owed<'a> {
+        let mut owed = Owed::new();
+        for bytes in self.rest.iter().chain(&self.commands) {
+            if owed.room() == 0 {
+                return owed;
+            }
+            owed.push(bytes);
+        }
+        if self.paused {
+            return owed;
+        }
+        for bytes in &self.prelude {
+            if owed.room() == 0 {
+                return owed;
+            }
+            owed.push(bytes);
+        }
+        if self.form.stream_id == SHARED_STREAM_ID {
+            for entry in self.wanted(ring).take(owed.room()) {
+                owed.push(entry.chunks(self.form.upstream));
+            }
+            return owed;
+        }
+        let pairs = owed.room() / 2;
+        for (entry, header) in self.wanted(ring).take(pairs).zip(&mut scratch.0) {
+            let bytes = entry.chunks(self.form.upstream);
+            own_header(
+                header,
+                bytes,
+                header_len(entry.timestamp),
+                self.form.stream_id,
+            );
+        }
+        for (entry, header) in self.wanted(ring).take(pairs).zip(&scratch.0) {
+            let length = header_len(entry.timestamp);
+            owed.push(&header[..length]);
+            owed.push(&entry.chunks(self.form.upstream)[length..]);
+        }
+        owed
+    }
+
+    /// The entries that it gets, from its place on.
+    fn wanted<'a>(&'a self, ring: &'a Ring) -> impl Iterator<Item = &'a Entry> {
+        let mut awaits_keyframe = self.awaits_keyframe;
+        ring.range(self.next)
+            .map(|one| &**one)
+            .filter(move |entry| {
+                awaits_keyframe &= !entry.look.keyframe;
+                !self.skips(entry, awaits_keyframe)
+            })
+    }
+
+    /// Goes on by so many bytes that were written of what was owed.
+    pub fn wrote(&mut self, count: usize, ring: &Ring, now: Duration) {
+        if count == 0 {
+            return;
+        }
+        self.progress = now;
+        let mut left = take(&mut self.rest, count);
+        if left > 0 {
+            self.take_commands(&mut left);
+        }
+        if left > 0 {
+            self.take_prelude(&mut left);
+        }
+        while left > 0 {
+            let Some(entry) = ring.get(self.next) else {
+                debug_assert!(false, "no more is written than was owed");
+                return;
+            };
+            self.next += 1;
+            if entry.look.keyframe {
+                self.awaits_keyframe = false;
+            }
+            if self.skips(entry, self.awaits_keyframe) {
+                continue;
+            }
+            let bytes = entry.chunks(self.form.upstream);
+            if left >= bytes.len() {
+                left -= bytes.len();
+                continue;
+            }
+            let mut rest: VecDeque<Bytes> = self.own(bytes.clone(), entry.timestamp).into();
+            take(&mut rest, left);
+            self.rest = rest;
+            left = 0;
+        }
+        self.settle(ring, now);
+    }
+
+    fn take_commands(&mut self, left: &mut usize) {
+        while let Some(command) = self.commands.front()
+            && *left > 0
+        {
+            let length = command.len();
+            let mut command = self.commands.pop_front().expect("it was seen");
+            self.command_bytes -= length;
+            if *left < length {
+                command.advance(*left);
+                self.rest.push_back(command);
+            }
+            *left = left.saturating_sub(length);
+        }
+    }
+
+    /// A header that was written in part must be finished even if the viewer jumps meanwhile. On a
+    /// message stream of one's own it is two pieces.
+    fn take_prelude(&mut self, left: &mut usize) {
+        let pieces = if self.form.stream_id == SHARED_STREAM_ID {
+            1
+        } else {
+            2
+        };
+        while *left > 0 && !self.prelude.is_empty() {
+            let mut message: VecDeque<Bytes> = self.prelude.drain(..pieces).collect();
+            *left = take(&mut message, *left);
+            self.rest = message;
+        }
+    }
+
+    /// Since when the oldest thing that it is owed has been waiting; `None` when it is owed
+    /// nothing.
+    #[must_use]
+    pub fn owes_since(&self, ring: &Ring) -> Option<Duration> {
+        if !(self.rest.is_empty() && self.commands.is_empty()) {
+            return Some(self.since.max(self.progress));
+        }
+        if self.paused {
+            return None;
+        }
+        if !self.prelude.is_empty() {
+            return Some(self.since);
+        }
+        let entry = ring.get(self.next)?;
+        Some(entry.arrived.max(self.since))
+    }
+
+    /// When it last took something, or was owed nothing.
+    #[must_use]
+    pub fn progress(&self) -> Duration {
+        self.progress
+    }
+
+    pub(super) fn note_progress(&mut self, now: Duration) {
+        self.progress = now;
+    }
+
+    /// Takes what must still go out when the viewer leaves the stream for its session: the rest of
+    /// a message, and commands.
+    pub fn leave(self) -> impl Iterator<Item = Bytes> {
+        self.rest.into_iter().chain(self.commands)
+    }
+}
+
+/// Takes bytes from the front; returns what is left to take.
+fn take(pieces: &mut VecDeque<Bytes>, mut left: usize) -> usize {
+    while let Some(front) = pieces.front_mut()
+        && left > 0
+    {
+        if left < front.len() {
+            front.advance(left);
+            return 0;
+        }
+        left -= front.len();
+        pieces.pop_front();
+    }
+    left
+}
+
+/// A message's first header with another message stream id in it.
+fn own_header(header: &mut [u8; 16], bytes: &[u8], length: usize, stream_id: u32) {
+    header[..length].copy_from_slice(&bytes[..length]);
+    header[8..12].copy_from_slice(&stream_id.to_le_bytes());
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,265 @@
+//! The newest messages of a stream, with what late joiners need.
+//!
+//! Entries go in at the head, and fall out behind by [`Bounds`]. The invariant: numbers are given
+//! in order and never again; memory stays within the bounds; the newest header of each kind is
+//! kept whatever falls out. It does not know its readers: they hold numbers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Entry;
+use crate::media::Slot;
+
+/// How much of a stream is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Never more bytes than this.
+    pub bytes: usize,
+    /// Nothing older than this, keyframe or not.
+    pub age: Duration,
+    /// What is older than this goes as soon as a newer keyframe is there.
+    pub past: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            // Chosen, because 5 s at 40 Mbit/s still fit.
+            bytes: 32 << 20,
+            // Chosen, because encoders put a keyframe at least each 10 s; twice that is kept.
+            age: Duration::from_secs(20),
+            // A viewer is given up at 5 s behind (laws.md, 3.4); it must not be lapped before.
+            past: Duration::from_secs(6),
+        }
+    }
+}
+
+/// Kinds of headers that are kept at most: chosen, because a stream has five and some tracks more.
+const MAX_KEPT: usize = 16;
+/// A larger header is passed on, but not kept for late joiners.
+pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
+
+/// The newest messages of one stream.
+#[derive(Debug, Clone, Default)]
+pub struct Ring {
+    bounds: Bounds,
+    entries: VecDeque<Arc<Entry>>,
+    /// The number of the first entry that is held.
+    first: u64,
+    bytes: usize,
+    keyframe: Option<u64>,
+    has_video: bool,
+    kept: Vec<(Slot, u64, Arc<Entry>)>,
+}
+
+impl Ring {
+    /// An empty ring.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            ..Self::default()
+        }
+    }
+
+    /// Puts an entry at the head.
+    pub fn append(&mut self, entry: Arc<Entry>) {
+        let number = self.head();
+        self.has_video |= entry.look.track == crate::media::Track::Video;
+        if entry.look.keyframe {
+            self.keyframe = Some(number);
+        }
+        if let Some(slot) = entry.look.slot {
+            self.keep(slot, number, &entry);
+        }
+        let now = entry.arrived;
+        self.bytes += entry.size();
+        self.entries.push_back(entry);
+        self.evict(now);
+        debug_assert_eq!(
+            self.bytes,
+            self.entries.iter().map(|one| one.size()).sum::<usize>()
+        );
+    }
+
+    fn keep(&mut self, slot: Slot, number: u64, entry: &Arc<Entry>) {
+        if entry.size() > MAX_KEPT_BYTES {
+            return;
+        }
+        self.kept.retain(|(known, ..)| *known != slot);
+        if self.kept.len() < MAX_KEPT {
+            self.kept.push((slot, number, Arc::clone(entry)));
+            self.kept.sort_by_key(|(slot, ..)| *slot);
+        }
+    }
+
+    fn evict(&mut self, now: Duration) {
+        while let Some(front) = self.entries.front() {
+            let age = now.saturating_sub(front.arrived);
+            let past = age > self.bounds.past && self.keyframe.is_none_or(|key| self.first < key);
+            let alone = self.entries.len() == 1;
+            if alone || !(past || age > self.bounds.age || self.bytes > self.bounds.bytes) {
+                return;
+            }
+            self.bytes -= front.size();
+            self.entries.pop_front();
+            self.first += 1;
+            if self.keyframe.is_some_and(|key| key < self.first) {
+                self.keyframe = None;
+            }
+        }
+    }
+
+    /// Takes over what another ring got since: each worker follows the stream's own in this way.
+    pub fn follow(&mut self, other: &Self) {
+        let next = self.head();
+        if next == other.head() {
+            return;
+        }
+        // One that was asleep for too long begins anew; its viewers see that they were lapped.
+        if next < other.first || self.entries.is_empty() {
+            *self = other.clone();
+            return;
+        }
+        let skip = usize::try_from(next - other.first).expect("a ring fits in memory");
+        for entry in other.entries.range(skip..) {
+            self.append(Arc::clone(entry));
+        }
+    }
+
+    /// The number that the next entry will get.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    /// The number of the first entry that is held.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The entry with a number, while it is held.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<&Arc<Entry>> {
+        let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.entries.get(place)
+    }
+
+    /// The entries from a number on.
+    pub fn range(&self, from: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.entries.range(skip.min(self.entries.len())..)
+    }
+
+    /// The newest entry.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Arc<Entry>> {
+        self.entries.back()
+    }
+
+    /// The number of the newest keyframe, while it is held.
+    #[must_use]
+    pub fn keyframe(&self) -> Option<u64> {
+        self.keyframe
+    }
+
+    /// Whether there were pictures.
+    #[must_use]
+    pub fn has_video(&self) -> bool {
+        self.has_video
+    }
+
+    /// The headers that came before a number, in the order in which a joiner needs them.
+    pub fn kept_before(&self, number: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        self.kept
+            .iter()
+            .filter(move |(_, at, _)| *at < number)
+            .map(|(_, _, entry)| entry)
+    }
+
+    /// Bytes of memory that the entries take.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::cursor::tests::{audio, inter, key, metadata, video_header};
+    use proptest::prelude::*;
+
+    fn ring(messages: impl IntoIterator<Item = Entry>) -> Ring {
+        let mut ring = Ring::default();
+        for entry in messages {
+            ring.append(Arc::new(entry));
+        }
+        ring
+    }
+
+    #[test]
+    fn keeps_the_newest_group_of_pictures_and_drops_the_past() {
+        let mut all = vec![metadata(0), video_header(0)];
+        // A keyframe each 4 s, a picture each second, for 20 s.
+        all.extend((0..20).map(|second| {
+            let at = second * 1_000;
+            if second % 4 == 0 { key(at) } else { inter(at) }
+        }));
+        let ring = ring(all);
+        assert_eq!(ring.keyframe(), Some(2 + 16));
+        assert_eq!(ring.head(), 22);
+        assert_eq!(
+            ring.get(ring.first()).map(|one| one.timestamp),
+            Some(13_000)
+        );
+        let kept: Vec<u32> = ring.kept_before(18).map(|one| one.timestamp).collect();
+        assert_eq!(kept, [0, 0]);
+        assert_eq!(ring.kept_before(1).count(), 1);
+    }
+
+    #[test]
+    fn a_keyframe_too_long_ago_falls_out() {
+        let ring = ring((0..40).map(|second| {
+            let at = second * 1_000;
+            if second == 0 { key(at) } else { inter(at) }
+        }));
+        assert_eq!(ring.keyframe(), None);
+        assert!(ring.has_video());
+        assert_eq!(
+            ring.get(ring.first()).map(|one| one.timestamp),
+            Some(33_000)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn memory_and_followers_stay_in_bounds(
+            steps in prop::collection::vec((0u8..4, 0u32..3_000, any::<bool>()), 1..200)
+        ) {
+            let bounds = Bounds { bytes: 4_000, ..Bounds::default() };
+            let (mut ring, mut follower) = (Ring::new(bounds), Ring::new(bounds));
+            let mut at = 0;
+            for (kind, step, follows) in steps {
+                at += step;
+                let entry = match kind {
+                    0 => key(at),
+                    1 => inter(at),
+                    2 => audio(at),
+                    _ => video_header(at),
+                };
+                ring.append(Arc::new(entry));
+                prop_assert!(ring.size() <= 4_000 || ring.entries.len() == 1);
+                if follows {
+                    follower.follow(&ring);
+                    prop_assert_eq!(follower.head(), ring.head());
+                    prop_assert_eq!(follower.first(), ring.first());
+                    prop_assert_eq!(follower.keyframe(), ring.keyframe());
+                    prop_assert_eq!(follower.kept_before(u64::MAX).count(), ring.kept_before(u64::MAX).count());
+                }
+            }
+        }
+    }
+}
