@@ -39,11 +39,7 @@ fn short(tree: &Tree) -> Vec<Fault> {
     for (path, text) in tree.rust() {
         let lines = text.lines().count();
         let tests = code::tests_begin(path, text);
-        let without_tests = if tests == 1 {
-            lines
-        } else {
-            lines.min(tests - 1)
-        };
+        let without_tests = lines.min(tests - 1);
         if without_tests > MOST_LINES {
             faults.push(Fault::new(
                 path,
