@@ -231,7 +231,8 @@ impl Session {
     }
 
     /// Asks for a stream from `start` on, in milliseconds as on the wire; -1,000 is live only,
-    /// -2,000 live, then recorded. The answers are [`Event::StreamReady`], then [`Event::Status`], then media.
+    /// -2,000 live, then recorded. The answers are [`Event::StreamReady`], then
+    /// [`Event::Status`], then media.
     pub fn play(&mut self, name: &str, start: f64) {
         self.want(Purpose::Play {
             name: name.to_owned(),

@@ -259,7 +259,8 @@ impl Session {
         Err(fault)
     }
 
-    /// Says that the client was admitted: the wider bounds hold from now on.
+    /// Says that the client was admitted: the wider bounds hold from now on. Players need it too,
+    /// for the bound on messages counts all that they say, answers to pings among them.
     pub fn set_admitted(&mut self, admitted: bool) {
         self.admitted = admitted;
         self.link.set_admitted(admitted);

@@ -365,6 +365,43 @@ fn the_same_video_passes_after_admission() {
 }
 
 #[test]
+fn commands_in_amf3_form_and_audio_inside_video_are_legal() {
+    let mut session = session(Stage::Handshaken);
+    for (index, mut message) in [
+        connect(),
+        command(0, "createStream", 2.0, vec![Value::Null]),
+        command(1, "publish", 3.0, vec![Value::Null, "s".into()]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        message.kind = MessageKind::CommandAmf3;
+        message.payload = [&[0][..], &message.payload].concat().into();
+        session.handle(&bytes_of(&[message]), NOW).unwrap();
+        if index == 0 {
+            session.accept_connect(1.0, Vec::new());
+        }
+    }
+    while session.poll_output().is_some() {}
+
+    let video = Message::new(MessageKind::Video, 0, 1, vec![7; 200]);
+    let audio = Message::new(MessageKind::Audio, 5, 1, vec![8; 20]);
+    let video_bytes = bytes_of(std::slice::from_ref(&video));
+    let (begin, end) = video_bytes.split_at(12 + 128);
+    let interleaved = [begin, &bytes_of(std::slice::from_ref(&audio)), end].concat();
+    for byte in interleaved {
+        session.handle(&[byte], NOW).unwrap();
+    }
+    for expected in [audio, video] {
+        assert_eq!(
+            session.poll_output(),
+            Some(server::Output::Event(server::Event::Media(expected)))
+        );
+    }
+    assert_eq!(session.poll_output(), None);
+}
+
+#[test]
 fn a_handshake_that_never_ends_and_garbage_are_over_in_their_time() {
     let mut slow = server::Session::new(Limits::default(), NOW);
     for second in 0..10 {
