@@ -18,6 +18,7 @@ pub mod fault;
 pub mod hop;
 pub mod id;
 pub mod name;
+pub mod nonce;
 pub mod order;
 pub mod origin;
 pub mod pattern;

@@ -4,5 +4,8 @@
 //! Every machine here has the same shape: input with `now`, outputs to poll, the next deadline.
 //! What a peer does wrong is an output, never a `Result`.
 
+pub mod admission;
 pub mod live;
 pub mod media;
+pub mod session;
+pub mod upstream;

@@ -1,0 +1,350 @@
+//! What an RTMP session means on an edge: its events become facts, facts become a ruling, the
+//! ruling becomes answers to the client and wishes to the driver.
+//!
+//! Bytes, settings and the time go in; [`Output`]s come out. The invariants: nothing is asked of
+//! the driver before the client is admitted for exactly that; a refusal is followed by a close;
+//! at most one stream is played or published at a time; no text of a server behind this edge, and
+//! no secret of the client, stands in any answer or record.
+//!
+//! It does not know sockets, hubs or other sessions.
+
+mod connect;
+mod output;
+mod streams;
+
+pub use output::{Closing, Ending, Output, PlayerWish, Wanted};
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use contract::facts::Facts;
+use contract::protocol::Ingress;
+use contract::reason::Reason;
+use contract::report::{SessionRecord, SessionState};
+use rtmp::server::{self, Event};
+use rtmp::{Fault, Limits};
+
+use crate::admission::{self, Door, Outcome, Ruling};
+
+/// Where a client comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// How it came.
+    pub ingress: Ingress,
+    /// The port on which it was accepted.
+    pub port: u16,
+}
+
+/// One client's session.
+pub struct Session {
+    wire: server::Session,
+    peer: Peer,
+    facts: Option<Facts>,
+    /// The application as the client sent it, without the parameters of signing in.
+    app: String,
+    encoder: bool,
+    ruling: Option<Ruling>,
+    admitted: bool,
+    active: Option<Active>,
+    closing: bool,
+    outputs: VecDeque<Output>,
+}
+
+/// What the client does.
+struct Active {
+    stream_id: u32,
+    name: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Play { reset: bool, started: bool },
+    Publish,
+}
+
+impl Session {
+    /// The session of a client that connected at `now`.
+    #[must_use]
+    pub fn new(peer: Peer, limits: Limits, now: Duration) -> Self {
+        Self {
+            wire: server::Session::new(limits, now),
+            peer,
+            facts: None,
+            app: String::new(),
+            encoder: false,
+            ruling: None,
+            admitted: false,
+            active: None,
+            closing: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes what the client sent: at most some 64 KiB at once.
+    pub fn handle(&mut self, input: &[u8], door: &Door<'_>, now: Duration) {
+        if self.closing {
+            return;
+        }
+        let fault = self.wire.handle(input, now).err();
+        self.settle(door);
+        if let Some(fault) = fault {
+            self.fault(fault);
+        }
+    }
+
+    /// When [`Session::handle_timeout`] wants to be called, if it does.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.wire.next_deadline().filter(|_| !self.closing)
+    }
+
+    /// Ends a session whose deadline has passed.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if let Err(fault) = self.wire.handle_timeout(now) {
+            self.fault(fault);
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Takes what the wire has to say.
+    fn settle(&mut self, door: &Door<'_>) {
+        while let Some(output) = self.wire.poll_output() {
+            match output {
+                server::Output::Send(bytes) => self.outputs.push_back(Output::Send(bytes)),
+                server::Output::Event(_) if self.closing => {}
+                server::Output::Event(event) => self.hear(event, door),
+            }
+        }
+    }
+
+    fn hear(&mut self, event: Event, door: &Door<'_>) {
+        match event {
+            Event::Connect(connect) => self.connect(&connect, door),
+            Event::Publish(publish) => self.publish(&publish, door),
+            Event::Play(play) => self.play(&play, door),
+            Event::Media(message) => {
+                let publishing = self.active.as_ref().is_some_and(|active| {
+                    matches!(active.kind, Kind::Publish) && active.stream_id == message.stream_id
+                });
+                if publishing {
+                    self.outputs.push_back(Output::Media(message));
+                }
+            }
+            Event::Pause {
+                stream_id, paused, ..
+            } => self.pause(stream_id, paused),
+            Event::ReceiveAudio { stream_id, wanted } => {
+                self.wish(stream_id, PlayerWish::Audio(wanted));
+            }
+            Event::ReceiveVideo { stream_id, wanted } => {
+                self.wish(stream_id, PlayerWish::Video(wanted));
+            }
+            Event::FcUnpublish { .. } => {
+                if let Some(Active {
+                    kind: Kind::Publish,
+                    stream_id,
+                    ..
+                }) = self.active
+                {
+                    self.leave(stream_id);
+                }
+            }
+            Event::CloseStream { stream_id } | Event::DeleteStream { stream_id } => {
+                self.leave(stream_id);
+            }
+            Event::PingResponse { .. } => self.outputs.push_back(Output::Alive),
+            // These are answered by the wire, or need no answer: what they announce is judged when
+            // it is asked for.
+            Event::ReleaseStream { .. }
+            | Event::FcPublish { .. }
+            | Event::FcSubscribe { .. }
+            | Event::GetStreamLength { .. }
+            | Event::CreateStream { .. }
+            | Event::Seek { .. }
+            | Event::Command { .. }
+            | Event::Other(_)
+            | Event::BufferLength { .. } => {}
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        let reason = match fault {
+            Fault::Version(_) | Fault::Handshake => Reason::BadHandshake,
+            Fault::HandshakeTimeout(_) | Fault::ConnectTimeout(_) => Reason::TimedOut,
+            Fault::NoHeader(_)
+            | Fault::ChunkStreams(_)
+            | Fault::ChunkSize { .. }
+            | Fault::MessageSize { .. }
+            | Fault::Unfinished(_)
+            | Fault::TinyChunks(_)
+            | Fault::MessagesBeforeAdmission(_)
+            | Fault::ShortControl(_)
+            | Fault::AmfTruncated
+            | Fault::AmfDepth(_)
+            | Fault::AmfNodes(_)
+            | Fault::AmfString { .. }
+            | Fault::AmfMarker(_)
+            | Fault::CommandName
+            | Fault::CommandTransaction
+            | Fault::BeforeConnect(_)
+            | Fault::SecondConnect
+            | Fault::ConnectArguments
+            | Fault::MessageStreams(_)
+            | Fault::MessageStream(_)
+            | Fault::MessageStreamBusy(_)
+            | Fault::Name(_)
+            | Fault::Aggregate
+            | Fault::AggregateParts(_) => Reason::ProtocolFault,
+        };
+        self.close(Ending::Ended, reason, Some(fault.to_string()));
+    }
+
+    /// What the wire wrote since goes out before whatever comes next.
+    fn flush(&mut self) {
+        // Only bytes can be there: events come from input alone, and all were taken.
+        while let Some(output) = self.wire.poll_output() {
+            match output {
+                server::Output::Send(bytes) => self.outputs.push_back(Output::Send(bytes)),
+                server::Output::Event(_) => {}
+            }
+        }
+    }
+
+    fn close(&mut self, ending: Ending, reason: Reason, detail: Option<String>) {
+        if self.closing {
+            return;
+        }
+        self.flush();
+        self.closing = true;
+        self.active = None;
+        self.outputs.push_back(Output::Close(Closing {
+            ending,
+            reason,
+            detail,
+        }));
+    }
+
+    /// Judges the session again by changed settings, or because time has passed; one that is no
+    /// longer allowed is told so and closed.
+    pub fn rejudge(&mut self, door: &Door<'_>) {
+        let (Some(facts), true, false) = (&self.facts, door.snapshot.is_some(), self.closing)
+        else {
+            return;
+        };
+        let mut facts = facts.clone();
+        // A token is a right to begin: it may expire while its stream goes on.
+        if !matches!(facts.proof, contract::facts::Proof::PlayToken { .. }) {
+            facts.at_ms = door.at_ms;
+        }
+        let ruling = admission::judge(door, &facts);
+        let reason = match ruling.outcome {
+            Outcome::Refuse(Reason::WrongEdge) => Reason::Moved,
+            Outcome::Refuse(_) => Reason::NoLongerAllowed,
+            Outcome::Challenge { .. } if facts.action.is_some() => Reason::NoLongerAllowed,
+            // Where it belongs counts when it comes next; nothing is taken from it now.
+            Outcome::Admit(_)
+            | Outcome::Relay(_)
+            | Outcome::Redirect(_)
+            | Outcome::Challenge { .. }
+            | Outcome::Postpone => return,
+        };
+        let detail = match ruling.outcome {
+            Outcome::Refuse(why) => Some(why.sentence().to_owned()),
+            Outcome::Admit(_)
+            | Outcome::Relay(_)
+            | Outcome::Redirect(_)
+            | Outcome::Challenge { .. }
+            | Outcome::Postpone => None,
+        };
+        self.ruling = Some(ruling);
+        self.tell_end(reason);
+        self.close(Ending::Ended, reason, detail);
+    }
+
+    /// Ends the session for a reason that lies outside of it: a kick, a stop, the stream's end.
+    pub fn end(&mut self, reason: Reason) {
+        self.tell_end(reason);
+        self.close(Ending::Ended, reason, None);
+    }
+
+    /// Asks whether the client is still there; [`Output::Alive`] is the answer.
+    pub fn ping(&mut self, now: Duration) {
+        self.wire.ping(now);
+        self.flush();
+    }
+
+    /// Counts bytes that were written past this session: a viewer's media.
+    pub fn sent_past(&mut self, bytes: u64) {
+        self.wire.acknowledge_sent(bytes);
+    }
+
+    /// Whether it is waiting for nothing more than to be closed.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether the client has been let in.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.admitted
+    }
+
+    /// The facts by which it is judged, once it has connected.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Facts> {
+        self.facts.as_ref()
+    }
+
+    /// Writes what is known of the session into its record.
+    pub fn describe(&self, record: &mut SessionRecord) {
+        if self.admitted {
+            record.state = SessionState::Live;
+        }
+        if let Some(facts) = &self.facts {
+            record.host.clone_from(&facts.host);
+            record.user_agent.clone_from(&facts.user_agent);
+            record.action = facts.action;
+            record.app = shown_app(facts, &self.app);
+            let stream = facts.requested.stream.as_ref();
+            record.stream = stream.map(ToString::to_string);
+            record.through = facts
+                .hop
+                .as_ref()
+                .map(|hop| hop.edges.clone())
+                .unwrap_or_default();
+        }
+        if let Some(ruling) = &self.ruling {
+            ruling.describe(record);
+        }
+    }
+}
+
+/// The application for people: without its query, where tokens stand.
+fn shown_app(facts: &Facts, sent: &str) -> String {
+    let requested = &facts.requested;
+    match &requested.app {
+        Some(app) => requested
+            .hops
+            .iter()
+            .map(|hop| format!("?{hop}/"))
+            .chain([app.to_string()])
+            .collect(),
+        None => {
+            let (lead, rest) = sent.split_at(usize::from(sent.starts_with('?')));
+            let rest = rest.split('?').next().unwrap_or(rest);
+            format!("{lead}{rest}")
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
+mod tests;

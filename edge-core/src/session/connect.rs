@@ -1,0 +1,181 @@
+//! `connect`: from what the client says to the first ruling, and the answers to it.
+
+use contract::address::{Requested, tc_url_host};
+use contract::facts::{Facts, Proof};
+use contract::hop::{HOP_PROPERTY, Hop};
+use contract::id::EdgeId;
+use contract::reason::Reason;
+use contract::secret::Secret;
+use contract::token::{TOKEN_PARAMETER, is_play_token};
+use rtmp::amf::{Properties, Value, property};
+use rtmp::server::Connect;
+
+use super::{Ending, Output, Session};
+use crate::admission::{self, Door, Outcome, adobe};
+
+/// The code of every rejection of `connect`.
+const REJECTED: &str = "NetConnection.Connect.Rejected";
+
+impl Session {
+    pub(super) fn connect(&mut self, connect: &Connect, door: &Door<'_>) {
+        let (app, offer) = adobe::cut(&connect.app);
+        self.app = app.to_owned();
+        self.encoder = property(&connect.object, "type").is_some();
+        let (requested, unreadable) = match Requested::parse(app, None) {
+            Ok(requested) => (requested, None),
+            Err(error) => (Requested::default(), Some(error.to_string())),
+        };
+        let at = connect.tc_url.as_deref().and_then(tc_url_host);
+        let (host, port) =
+            at.map_or_else(|| (String::new(), self.peer.port), |at| (at.host, at.port));
+        let mut facts = Facts {
+            at_ms: door.at_ms,
+            addr: self.peer.addr,
+            ingress: self.peer.ingress,
+            host,
+            port,
+            action: None,
+            proof: token_of(&requested),
+            requested,
+            page_url: connect.page_url.clone(),
+            swf_url: connect.swf_url.clone(),
+            user_agent: connect.flash_version.clone(),
+            hop: None,
+            client: None,
+            groups: Vec::new(),
+        };
+        let hop = property(&connect.object, HOP_PROPERTY).and_then(Value::as_str);
+        let arrived = hop.map(|text| verified(text, door));
+        if let Some(Ok(hop)) = &arrived {
+            facts.addr = hop.addr;
+            facts.hop = Some(hop.clone());
+        }
+        let mut asks = None;
+        if let Some(offer) = offer {
+            match adobe::step(door, facts.addr, &offer) {
+                adobe::Step::Ask(description) => asks = Some(description),
+                adobe::Step::Proven(proof) => facts.proof = proof,
+            }
+        }
+        self.facts = Some(facts.clone());
+        self.outputs.push_back(Output::Changed);
+        let transaction = connect.transaction;
+        if let Some(description) = asks {
+            self.ruling = Some(admission::refused(Reason::IdentityRequired));
+            self.reject(
+                transaction,
+                &description,
+                Vec::new(),
+                Reason::IdentityRequired,
+            );
+            return;
+        }
+        if unreadable.is_some() || matches!(arrived, Some(Err(()))) {
+            let reason = if unreadable.is_some() {
+                Reason::BadAddress
+            } else {
+                Reason::BadToken
+            };
+            self.refuse_connect(transaction, admission::refused(reason), reason);
+            return;
+        }
+        self.rule_on_connect(transaction, door, &facts);
+    }
+
+    fn rule_on_connect(&mut self, transaction: f64, door: &Door<'_>, facts: &Facts) {
+        let ruling = admission::judge(door, facts);
+        match ruling.outcome.clone() {
+            Outcome::Admit(_) | Outcome::Relay(_) => {
+                self.ruling = Some(ruling);
+                self.admit();
+                self.wire.accept_connect(transaction, Vec::new());
+                self.flush();
+            }
+            Outcome::Challenge { or_token: true } if !self.encoder => {
+                self.ruling = Some(ruling);
+                self.wire.accept_connect(transaction, Vec::new());
+                self.flush();
+            }
+            Outcome::Postpone => {
+                self.ruling = Some(ruling);
+                self.wire.accept_connect(transaction, Vec::new());
+                self.flush();
+            }
+            Outcome::Challenge { .. } => {
+                let reason = Reason::IdentityRequired;
+                let description = format!("{}[ {} ]", adobe::NEED_AUTH, ruling.says(reason));
+                self.ruling = Some(ruling);
+                self.reject(transaction, &description, Vec::new(), reason);
+            }
+            Outcome::Redirect(edge) => self.redirect(transaction, door, ruling, edge),
+            Outcome::Refuse(reason) => self.refuse_connect(transaction, ruling, reason),
+        }
+    }
+
+    fn refuse_connect(&mut self, transaction: f64, ruling: admission::Ruling, reason: Reason) {
+        let says = ruling.says(reason);
+        let description = if reason == Reason::WrongPassword {
+            format!("{}[ {says} ]", adobe::AUTH_FAILED)
+        } else {
+            says
+        };
+        self.ruling = Some(ruling);
+        self.reject(transaction, &description, Vec::new(), reason);
+    }
+
+    /// Only a client that is known to follow is redirected; the judgment has seen to that.
+    fn redirect(
+        &mut self,
+        transaction: f64,
+        door: &Door<'_>,
+        ruling: admission::Ruling,
+        edge: EdgeId,
+    ) {
+        let Some(to) = edge_address(door, edge) else {
+            self.refuse_connect(transaction, ruling, Reason::WrongEdge);
+            return;
+        };
+        let ex = Value::object([
+            ("code", Value::Number(302.0)),
+            ("redirect", format!("rtmp://{to}/{}", self.app).into()),
+        ]);
+        let description = ruling.says(Reason::Redirected);
+        self.ruling = Some(ruling);
+        let extra = vec![("ex".to_owned(), ex)];
+        self.reject(transaction, &description, extra, Reason::Redirected);
+    }
+
+    fn reject(&mut self, transaction: f64, description: &str, extra: Properties, reason: Reason) {
+        self.wire
+            .reject_connect(transaction, REJECTED, description, extra);
+        self.outputs.push_back(Output::Changed);
+        self.close(Ending::Refused, reason, None);
+    }
+
+    pub(super) fn admit(&mut self) {
+        self.admitted = true;
+        self.wire.set_admitted(true);
+        self.outputs.push_back(Output::Changed);
+    }
+}
+
+/// Where another edge is reached by clients.
+pub(super) fn edge_address(door: &Door<'_>, edge: EdgeId) -> Option<String> {
+    let neighbor = door.snapshot?.neighbor(edge)?;
+    neighbor.rtmp.as_ref().map(ToString::to_string)
+}
+
+/// What proves who the client is, as far as the query says it.
+pub(super) fn token_of(requested: &Requested) -> Proof {
+    match requested.parameter(TOKEN_PARAMETER) {
+        Some(token) if is_play_token(token) => Proof::PlayToken {
+            token: Secret::new(token),
+        },
+        Some(_) | None => Proof::None,
+    }
+}
+
+fn verified(text: &str, door: &Door<'_>) -> Result<Hop, ()> {
+    let keys = door.snapshot.map(|snapshot| snapshot.keys.as_slice());
+    Hop::verify(text, keys.unwrap_or_default(), door.at_ms).map_err(|_| ())
+}

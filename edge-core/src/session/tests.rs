@@ -1,0 +1,274 @@
+//! A client's session against settings: what is let in, what is refused and how.
+
+use super::*;
+use crate::admission::fixture::{self, Settings};
+use contract::route::IdentityKind;
+use rtmp::client::{self, ConnectOptions};
+use rtmp::server::PublishKind;
+use serde_json::json;
+
+struct Pair {
+    settings: Settings,
+    edge: Session,
+    client: client::Session,
+    heard: Vec<client::Event>,
+    wishes: Vec<Output>,
+}
+
+const NOW: Duration = Duration::ZERO;
+
+fn pair(settings: Settings, app: &str) -> Pair {
+    let options = ConnectOptions::new(app, &format!("rtmp://edge.example/{app}"));
+    let peer = Peer {
+        addr: "192.0.2.1".parse().unwrap(),
+        ingress: Ingress::Rtmp,
+        port: 1935,
+    };
+    let mut pair = Pair {
+        settings,
+        edge: Session::new(peer, Limits::default(), NOW),
+        client: client::Session::new(options, Limits::default(), NOW),
+        heard: Vec::new(),
+        wishes: Vec::new(),
+    };
+    pair.exchange();
+    pair
+}
+
+impl Pair {
+    fn exchange(&mut self) {
+        loop {
+            let mut moved = false;
+            while let Some(output) = self.client.poll_output() {
+                moved = true;
+                match output {
+                    client::Output::Send(bytes) => {
+                        self.edge.handle(&bytes, &self.settings.door(), NOW);
+                    }
+                    client::Output::Event(event) => self.heard.push(event),
+                }
+            }
+            while let Some(output) = self.edge.poll_output() {
+                moved = true;
+                match output {
+                    Output::Send(bytes) => self.client.handle(&bytes, NOW).unwrap(),
+                    Output::Changed => {}
+                    other => self.wishes.push(other),
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn play(&mut self, name: &str) {
+        self.client.play(name, -2_000.0);
+        self.exchange();
+    }
+
+    fn publish(&mut self, name: &str) {
+        self.client.publish(name, PublishKind::Live);
+        self.exchange();
+    }
+
+    fn closed_for(&self) -> Option<Reason> {
+        self.wishes.iter().find_map(|wish| match wish {
+            Output::Close(closing) => Some(closing.reason),
+            _ => None,
+        })
+    }
+
+    fn last_status(&self) -> (String, String) {
+        let found = self.heard.iter().rev().find_map(|event| match event {
+            client::Event::Status {
+                code, description, ..
+            }
+            | client::Event::Rejected {
+                code, description, ..
+            } => Some((code.clone(), description.clone())),
+            _ => None,
+        });
+        found.unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_refused_connect_says_why_under_which_decision_and_is_closed() {
+    let mut settings = fixture::settings();
+    let network = json!([{"kind": "network", "networks": ["192.0.2.0/24"]}]);
+    settings.snapshot.rules = vec![fixture::deny(network)];
+    let pair = pair(settings, "live");
+    assert_eq!(pair.closed_for(), Some(Reason::DeniedByRule));
+    let (code, description) = pair.last_status();
+    assert_eq!(code, "NetConnection.Connect.Rejected");
+    assert!(
+        description.starts_with("a rule denies this (decision_"),
+        "{description}"
+    );
+}
+
+#[test]
+fn what_cannot_be_judged_at_connect_is_judged_at_play() {
+    let mut settings = fixture::settings();
+    let stream = json!([{"kind": "stream", "patterns": ["secret*"]}]);
+    settings.snapshot.rules = vec![fixture::deny(stream)];
+    let mut pair = pair(settings, "live");
+    assert!(!pair.edge.is_admitted());
+    pair.play("secret1");
+    assert_eq!(pair.closed_for(), Some(Reason::DeniedByRule));
+    let (code, description) = pair.last_status();
+    assert_eq!(code, "NetStream.Play.Failed");
+    assert!(description.contains("decision_"), "{description}");
+    assert!(
+        !pair
+            .wishes
+            .iter()
+            .any(|wish| matches!(wish, Output::Subscribe(_)))
+    );
+}
+
+#[test]
+fn a_publisher_is_refused_by_bad_name() {
+    let mut settings = fixture::settings();
+    let action = json!([{"kind": "action", "actions": ["publish"]}]);
+    settings.snapshot.rules = vec![fixture::deny(action)];
+    let mut pair = pair(settings, "live");
+    pair.publish("s");
+    assert_eq!(pair.last_status().0, "NetStream.Publish.BadName");
+    assert_eq!(pair.closed_for(), Some(Reason::DeniedByRule));
+}
+
+#[test]
+fn every_form_of_a_wrapped_address_comes_to_the_same_stream() {
+    for (app, name) in [
+        ("?rtmp:/", "origin.example:1935/live/s"),
+        ("?rtmp://origin.example/live", "s"),
+        ("?rtmp://origin.example:1935", "live/s"),
+    ] {
+        let mut pair = pair(fixture::settings(), app);
+        pair.play(name);
+        let Some(Output::Subscribe(wanted)) = pair.wishes.last() else {
+            panic!("{app} {name}: {:?}", pair.wishes);
+        };
+        assert_eq!(wanted.passage.app.as_str(), "live");
+        assert_eq!(wanted.stream.as_str(), "s");
+    }
+}
+
+#[test]
+fn an_address_that_lost_its_application_is_told_what_is_missing() {
+    let mut pair = pair(fixture::settings(), "?rtmp://origin.example:1935");
+    pair.play("s");
+    assert_eq!(pair.closed_for(), Some(Reason::NoApplication));
+    assert!(pair.last_status().1.contains("lacks an application"));
+}
+
+#[test]
+fn a_destination_that_is_not_listed_is_refused() {
+    let mut pair = pair(fixture::settings(), "?rtmp:/");
+    pair.play("elsewhere.example/live/s");
+    assert_eq!(pair.closed_for(), Some(Reason::Destination));
+}
+
+#[test]
+fn a_route_that_asks_for_a_password_challenges_also_before_the_address_is_complete() {
+    for app in ["live", "?rtmp:/"] {
+        let mut settings = fixture::settings();
+        for route in &mut settings.snapshot.routes {
+            route.identity = vec![IdentityKind::StreamPassword];
+        }
+        let pair = pair(settings, app);
+        assert_eq!(pair.closed_for(), Some(Reason::IdentityRequired));
+        let (_, description) = pair.last_status();
+        assert!(description.contains("code=403 need auth; authmod=adobe"));
+        assert!(description.len() < 255);
+    }
+}
+
+#[test]
+fn a_stream_begins_and_ends_as_players_expect() {
+    let mut pair = pair(fixture::settings(), "live");
+    pair.play("s?token=not-ours");
+    assert!(pair.edge.is_admitted());
+    pair.edge.play_started();
+    pair.exchange();
+    assert_eq!(pair.last_status().0, "NetStream.Play.Start");
+    pair.edge.end(Reason::StreamEnded);
+    pair.exchange();
+    assert_eq!(pair.last_status().0, "NetStream.Play.Stop");
+    assert_eq!(pair.closed_for(), Some(Reason::StreamEnded));
+}
+
+#[test]
+fn a_changed_rule_ends_a_session_that_it_denies() {
+    let mut pair = pair(fixture::settings(), "live");
+    pair.play("s");
+    pair.edge.play_started();
+    pair.edge.rejudge(&pair.settings.door());
+    pair.exchange();
+    assert_eq!(pair.closed_for(), None);
+    let network = json!([{"kind": "network", "networks": ["192.0.2.0/24"]}]);
+    pair.settings.snapshot.rules = vec![fixture::deny(network)];
+    pair.edge.rejudge(&pair.settings.door());
+    pair.exchange();
+    assert_eq!(pair.closed_for(), Some(Reason::NoLongerAllowed));
+    assert_eq!(pair.last_status().0, "NetStream.Play.Failed");
+}
+
+#[test]
+fn without_settings_everything_is_refused() {
+    let peer = Peer {
+        addr: "192.0.2.1".parse().unwrap(),
+        ingress: Ingress::Rtmp,
+        port: 1935,
+    };
+    let settings = fixture::settings();
+    let door = Door {
+        snapshot: None,
+        ..settings.door()
+    };
+    let mut edge = Session::new(peer, Limits::default(), NOW);
+    let options = ConnectOptions::new("live", "rtmp://e/live");
+    let mut client = client::Session::new(options, Limits::default(), NOW);
+    let mut closed = None;
+    for _ in 0..8 {
+        while let Some(output) = client.poll_output() {
+            if let client::Output::Send(bytes) = output {
+                edge.handle(&bytes, &door, NOW);
+            }
+        }
+        while let Some(output) = edge.poll_output() {
+            match output {
+                Output::Send(bytes) => client.handle(&bytes, NOW).unwrap(),
+                Output::Close(closing) => closed = Some(closing.reason),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(closed, Some(Reason::NoSettings));
+}
+
+#[test]
+fn a_record_shows_no_query() {
+    let mut pair = pair(fixture::settings(), "live?token=hush");
+    pair.play("s?token=hush");
+    let mut record = blank_record();
+    pair.edge.describe(&mut record);
+    let shown = format!("{record:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+    assert_eq!(
+        (record.app.as_str(), record.stream.as_deref()),
+        ("live", Some("s"))
+    );
+    assert_eq!(record.state, SessionState::Live);
+}
+
+fn blank_record() -> SessionRecord {
+    serde_json::from_value(json!({
+        "id": contract::id::SessionId::from_bits(1), "state": "connecting", "addr": "192.0.2.1",
+        "ingress": "rtmp", "host": "", "app": "", "through": [], "began_ms": 0,
+        "received_bytes": 0, "sent_bytes": 0,
+    }))
+    .unwrap()
+}
