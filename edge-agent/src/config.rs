@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use contract::address::HostPort;
 use contract::fault::FieldFault;
@@ -17,6 +18,13 @@ use figment::value::Value;
 
 /// What environment variables begin with: `WEIR_EDGE_HTTP=0.0.0.0:80`.
 pub const ENVIRONMENT_PREFIX: &str = "WEIR_EDGE_";
+
+/// The shortest grace: an edge outlives a server that is away for a week (laws.md, 1.8).
+pub const MIN_GRACE_DAYS: u64 = 7;
+/// The grace without a word; chosen, because a month is longer than a holiday.
+pub const DEFAULT_GRACE_DAYS: u64 = 30;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The settings of one edge as meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +41,8 @@ pub struct Config {
     pub advertise_rtmp: Option<HostPort>,
     /// Where clients and siblings reach its HTTP side.
     pub advertise_http: Option<HostPort>,
+    /// How long it serves while the server is silent.
+    pub grace: Duration,
 }
 
 /// The settings of one edge as written, all optional.
@@ -50,6 +60,8 @@ pub struct Written {
     pub advertise_rtmp: Option<String>,
     /// `advertise_http`: a host and port.
     pub advertise_http: Option<String>,
+    /// `grace_days`: a number of days, at least 7.
+    pub grace_days: Option<String>,
 }
 
 /// Every fault of the settings.
@@ -71,6 +83,7 @@ impl Written {
             "status" => &mut self.status,
             "advertise_rtmp" => &mut self.advertise_rtmp,
             "advertise_http" => &mut self.advertise_http,
+            "grace_days" => &mut self.grace_days,
             _ => return None,
         })
     }
@@ -94,13 +107,13 @@ impl Written {
         let mut written = Self::default();
         let mut faults = Vec::new();
         for (key, value) in values {
-            match (written.slot(&key), value.into_string()) {
+            match (written.slot(&key), text(value)) {
                 (Some(slot), Some(text)) => *slot = Some(text),
                 (Some(_), None) => faults.push(FieldFault::new(key, "a text in quotes is needed")),
                 (None, _) => faults.push(FieldFault::new(
                     key,
                     "this key is not known; there are data, rtmp, http, status, \
-                     advertise_rtmp and advertise_http",
+                     advertise_rtmp, advertise_http and grace_days",
                 )),
             }
         }
@@ -121,6 +134,7 @@ impl Written {
             status: self.status.or(below.status),
             advertise_rtmp: self.advertise_rtmp.or(below.advertise_rtmp),
             advertise_http: self.advertise_http.or(below.advertise_http),
+            grace_days: self.grace_days.or(below.grace_days),
         }
     }
 
@@ -138,6 +152,7 @@ impl Written {
             status: listener(&mut faults, "status", self.status, "127.0.0.1:9090"),
             advertise_rtmp: advertised(&mut faults, "advertise_rtmp", self.advertise_rtmp),
             advertise_http: advertised(&mut faults, "advertise_http", self.advertise_http),
+            grace: grace(&mut faults, self.grace_days),
         };
         if faults.is_empty() {
             Ok(config)
@@ -145,6 +160,12 @@ impl Written {
             Err(ConfigFaults(faults))
         }
     }
+}
+
+/// A text, or a number as the environment gives one.
+fn text(value: Value) -> Option<String> {
+    let number = value.to_u128().map(|number| number.to_string());
+    value.into_string().or(number)
 }
 
 fn listener(
@@ -176,6 +197,18 @@ fn advertised(faults: &mut Vec<FieldFault>, key: &str, text: Option<String>) -> 
     }
 }
 
+fn grace(faults: &mut Vec<FieldFault>, days: Option<String>) -> Duration {
+    let given = days.map_or(Ok(DEFAULT_GRACE_DAYS), |text| text.parse());
+    match given {
+        Ok(days @ MIN_GRACE_DAYS..=36_500) => DAY * u32::try_from(days).unwrap_or(u32::MAX),
+        Ok(_) | Err(_) => {
+            let message = format!("a number of days from {MIN_GRACE_DAYS} to 36500 is needed");
+            faults.push(FieldFault::new("grace_days", message));
+            DAY
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -203,7 +236,7 @@ mod tests {
             let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
             assert_eq!(fields, expected, "{toml}");
         };
-        check("http = 5\nserver = 'x'", &["http", "server"]);
+        check("http = true\nserver = 'x'", &["http", "server"]);
         check(
             "http = 'x'\nrtmp = '1.2.3.4'\nadvertise_http = 'e'",
             &["rtmp", "http", "advertise_http"],

@@ -3,11 +3,14 @@
 //! Decisions are made by `edge-core` and `contract`; this crate moves the bytes they speak of. It
 //! never imports the server: all it shares with it is `contract`.
 
+pub mod agent;
 pub mod clock;
 pub mod config;
 pub mod context;
 pub mod control;
 pub mod dial;
 pub mod sessions;
+pub mod status;
 pub mod stop;
 pub mod streams;
+pub mod telemetry;

@@ -1,0 +1,61 @@
+//! What the status address says of this edge, gathered from everything that runs.
+
+use contract::snapshot::EdgeState;
+
+use crate::context::Context;
+use crate::control::LinkState;
+use crate::status::Watched;
+use crate::telemetry::Figures;
+
+/// The running edge, as the status address asks for it.
+#[derive(Debug)]
+pub(super) struct EdgeWatched {
+    pub(super) context: Context,
+    pub(super) link: LinkState,
+}
+
+impl Watched for EdgeWatched {
+    fn ready(&self) -> Result<(), &'static str> {
+        let standing = self.link.now();
+        if self.context.stop.has_begun() {
+            return Err("the edge is stopping");
+        }
+        if standing.expelled {
+            return Err("the server does not know this edge any more");
+        }
+        if standing.grace_is_over {
+            return Err("the server has been silent for longer than the grace");
+        }
+        let settings = self.context.settings.borrow();
+        let Some(snapshot) = &settings.snapshot else {
+            return Err("the edge has no settings yet");
+        };
+        match snapshot.own().map(|own| own.state) {
+            Some(EdgeState::Draining) => Err("the edge is draining"),
+            Some(EdgeState::Retired) => Err("the edge is retired"),
+            // It runs, whatever the server believes of it.
+            Some(EdgeState::Pending | EdgeState::Active | EdgeState::Lost) | None => Ok(()),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let standing = self.link.now();
+        let streams = self.context.streams.states();
+        Figures {
+            totals: self.context.totals.counts(),
+            sessions: self.context.sessions.count(),
+            forgotten: self.context.sessions.forgotten(),
+            streams: streams.len(),
+            viewers: streams.iter().map(|stream| stream.viewers).sum(),
+            objects: 0,
+            stored_bytes: 0,
+            generation: standing
+                .settings
+                .serving
+                .map_or(0, |stamp| stamp.generation),
+            directory: standing.directory,
+            connected: standing.connected,
+            clock_offset_ms: standing.clock_offset_ms,
+        }
+    }
+}

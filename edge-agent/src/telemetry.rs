@@ -1,0 +1,262 @@
+//! Every metric of the agent, declared once: figures go in, Prometheus text comes out. Counters are
+//! those of the reports, so that console and metrics never differ.
+
+use contract::counts::{CacheCounts, Totals};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// What the metrics say at a moment.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// What was counted since the edge was first started.
+    pub totals: Totals,
+    /// Sessions now.
+    pub sessions: usize,
+    /// Records of ended sessions that no report took.
+    pub forgotten: u64,
+    /// Live streams now.
+    pub streams: usize,
+    /// Their viewers.
+    pub viewers: u64,
+    /// Objects in the store.
+    pub objects: u64,
+    /// Their bytes.
+    pub stored_bytes: u64,
+    /// The generation of the settings in force; 0 for none.
+    pub generation: u64,
+    /// The generation of the directory.
+    pub directory: u64,
+    /// Whether the server answered the last call.
+    pub connected: bool,
+    /// The server's clock minus ours.
+    pub clock_offset_ms: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByRoute {
+    route: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    route: Text,
+    outcome: Text,
+}
+
+/// A label of a closed set, or an id that the server made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Text(String);
+
+impl EncodeLabelValue for Text {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.as_str().encode(encoder)
+    }
+}
+
+/// The metrics as Prometheus text.
+#[must_use]
+pub fn render(figures: &Figures) -> String {
+    let mut registry = Registry::with_prefix("weir_edge");
+    sessions(&mut registry, figures);
+    cache(&mut registry, figures);
+    link(&mut registry, figures);
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("a string takes all that is written");
+    text
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge: Gauge = Gauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(value);
+    registry.register(name, help, counter);
+}
+
+fn signed(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
+fn sessions(registry: &mut Registry, figures: &Figures) {
+    let totals = &figures.totals;
+    gauge(
+        registry,
+        "sessions",
+        "Client connections now",
+        signed(figures.sessions),
+    );
+    gauge(
+        registry,
+        "streams",
+        "Live streams carried now",
+        signed(figures.streams),
+    );
+    gauge(
+        registry,
+        "viewers",
+        "Viewers of live streams now",
+        signed(figures.viewers),
+    );
+    counter(
+        registry,
+        "sessions_admitted",
+        "Sessions let in since the edge was first started",
+        totals.sessions_admitted,
+    );
+    let refused = Family::<ByReason, Counter>::default();
+    for (reason, count) in &totals.sessions_refused {
+        let label = ByReason {
+            reason: Text(reason.code().to_owned()),
+        };
+        refused.get_or_create(&label).inc_by(*count);
+    }
+    registry.register("sessions_refused", "Sessions refused, by reason", refused);
+    counter(
+        registry,
+        "received_bytes",
+        "Bytes received from clients",
+        totals.received_bytes,
+    );
+    counter(
+        registry,
+        "sent_bytes",
+        "Bytes sent to clients",
+        totals.sent_bytes,
+    );
+    counter(
+        registry,
+        "relays_opened",
+        "Relays opened to origins and other edges",
+        totals.relays_opened,
+    );
+    counter(
+        registry,
+        "session_records_forgotten",
+        "Ended sessions that no report took",
+        figures.forgotten,
+    );
+}
+
+fn cache(registry: &mut Registry, figures: &Figures) {
+    let requests = Family::<ByOutcome, Counter>::default();
+    let sent = Family::<ByRoute, Counter>::default();
+    let fetched = Family::<ByRoute, Counter>::default();
+    for (route, counts) in &figures.totals.cache {
+        let route = Text(route.to_string());
+        for (outcome, count) in outcomes(counts) {
+            let label = ByOutcome {
+                route: route.clone(),
+                outcome: Text(outcome.to_owned()),
+            };
+            requests.get_or_create(&label).inc_by(count);
+        }
+        let label = ByRoute { route };
+        sent.get_or_create(&label).inc_by(counts.sent_bytes);
+        fetched.get_or_create(&label).inc_by(counts.fetched_bytes);
+    }
+    registry.register(
+        "cache_requests",
+        "HTTP requests answered, by route and outcome",
+        requests,
+    );
+    registry.register(
+        "cache_sent_bytes",
+        "Body bytes sent to HTTP clients, by route",
+        sent,
+    );
+    registry.register(
+        "cache_fetched_bytes",
+        "Body bytes received from HTTP origins, by route",
+        fetched,
+    );
+    gauge(
+        registry,
+        "cache_objects",
+        "Objects in the store",
+        signed(figures.objects),
+    );
+    gauge(
+        registry,
+        "cache_stored_bytes",
+        "Bytes in the store",
+        signed(figures.stored_bytes),
+    );
+}
+
+fn outcomes(counts: &CacheCounts) -> [(&'static str, u64); 6] {
+    [
+        ("hit", counts.hits),
+        ("revalidated", counts.revalidated),
+        ("stale", counts.stale),
+        ("joined", counts.joined),
+        ("miss", counts.misses),
+        ("bypass", counts.bypasses),
+    ]
+}
+
+fn link(registry: &mut Registry, figures: &Figures) {
+    gauge(
+        registry,
+        "settings_generation",
+        "Generation of the settings in force, 0 for none",
+        signed(figures.generation),
+    );
+    gauge(
+        registry,
+        "directory_generation",
+        "Generation of the directory of clients and assignments",
+        signed(figures.directory),
+    );
+    gauge(
+        registry,
+        "server_connected",
+        "Whether the server answered the last call",
+        i64::from(figures.connected),
+    );
+    gauge(
+        registry,
+        "clock_offset_ms",
+        "The server's clock minus this edge's, in milliseconds",
+        figures.clock_offset_ms,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::id::RouteId;
+    use contract::reason::Reason;
+
+    #[test]
+    fn figures_stand_in_the_text_with_their_labels() {
+        let mut figures = Figures {
+            sessions: 3,
+            ..Figures::default()
+        };
+        let totals = &mut figures.totals;
+        totals.sessions_refused.insert(Reason::NoRoute, 2);
+        let route = RouteId::from_bits(1);
+        totals.cache.entry(route).or_default().hits = 5;
+        let text = render(&figures);
+        for line in [
+            "weir_edge_sessions 3".to_owned(),
+            "weir_edge_sessions_refused_total{reason=\"no_route\"} 2".to_owned(),
+            format!("weir_edge_cache_requests_total{{route=\"{route}\",outcome=\"hit\"}} 5"),
+        ] {
+            assert!(text.lines().any(|seen| seen == line), "{line}\n{text}");
+        }
+    }
+}

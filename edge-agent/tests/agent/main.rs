@@ -1,0 +1,7 @@
+//! The agent as a whole: a real edge with its sockets and its disk, between a server and origins
+//! that these tests play.
+
+#![allow(clippy::unwrap_used)]
+
+mod link;
+mod support;
