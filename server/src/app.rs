@@ -7,25 +7,51 @@
 
 use std::sync::Arc;
 
+use contract::id::KeyId;
+use contract::token::SigningKey;
 use sqlx::{Sqlite, Transaction};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::store::statistics::Statistics;
 use crate::store::{self, Store};
 
+pub mod assignments;
 pub mod attempts;
 pub mod audit;
+pub mod cache;
 pub mod caller;
 mod change;
+pub mod clients;
 pub mod clock;
+pub mod clusters;
+pub(crate) mod directory;
+pub mod edges;
 pub mod error;
 pub mod generations;
+pub mod groups;
+pub mod join_tokens;
+mod live;
 pub mod logins;
+pub mod orders;
+pub mod origins;
 pub mod page;
 pub mod passwords;
 pub mod permission;
+pub mod play_tokens;
+mod publish;
+pub mod purges;
+pub mod questions;
 mod random;
+mod record;
+pub mod routes;
+pub mod rules;
+pub mod sessions;
 pub mod setup;
+pub mod streams;
 pub mod tokens;
+pub(crate) mod updates;
 pub mod users;
 
 pub use caller::{Caller, From, Party};
@@ -42,26 +68,82 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    statistics: Statistics,
     clock: Clock,
     public_url: Url,
+    started_ms: u64,
     passwords: passwords::Passwords,
     attempts: attempts::Attempts,
+    publisher: publish::Publisher,
+    live: live::Live,
+    questions: questions::Questions,
+    stopping: CancellationToken,
 }
 
 impl App {
-    /// Puts the verbs over an open database. `public_url` is where people and edges reach the
-    /// server.
+    /// Puts the verbs over open databases, and makes ready what the edges will ask for.
+    /// `public_url` is where people and edges reach the server.
     ///
     /// # Errors
     /// [`Error::Internal`] when the database cannot be read.
-    pub async fn open(store: Store, clock: Clock, public_url: Url) -> Result<Self, Error> {
-        Ok(Self(Arc::new(Inner {
+    pub async fn open(
+        store: Store,
+        statistics: Statistics,
+        clock: Clock,
+        public_url: Url,
+    ) -> Result<Self, Error> {
+        let app = Self(Arc::new(Inner {
             store,
+            statistics,
+            started_ms: clock.now_ms(),
             clock,
             public_url,
             passwords: passwords::Passwords::new(),
             attempts: attempts::Attempts::default(),
-        })))
+            publisher: publish::Publisher::new(),
+            live: live::Live::new(),
+            questions: questions::Questions::default(),
+            stopping: CancellationToken::new(),
+        }));
+        app.have_a_signing_key().await?;
+        app.publish(publish::Reach::Snapshots).await?;
+        Ok(app)
+    }
+
+    /// Edges check play tokens and each other's hops by a key; a new database gets its first.
+    async fn have_a_signing_key(&self) -> Result<(), Error> {
+        let mut tx = self.store().write().await?;
+        if store::keys::all(&mut tx).await?.is_empty() {
+            let key = SigningKey {
+                id: KeyId::new(),
+                secret: random::secret(""),
+            };
+            store::keys::insert(&mut tx, &key, self.clock().now_ms()).await?;
+        }
+        commit(tx).await
+    }
+
+    /// Hears at most once a second that sessions, streams or edges moved: for pages that show what
+    /// is happening now.
+    #[must_use]
+    pub fn live_changes(&self) -> watch::Receiver<u64> {
+        self.0.live.subscribe()
+    }
+
+    /// Tells who listens that something moved, if it did. Called once a second.
+    pub(crate) fn tell_live_changes(&self) {
+        self.0.live.tell();
+    }
+
+    /// Ends everything that waits, so that a stop is not held up by long-polls.
+    pub fn stop_waiting(&self) {
+        self.0.stopping.cancel();
+    }
+
+    /// Cancelled when the server stops: for answers that wait.
+    #[must_use]
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
     }
 
     /// The time by which everything here is judged.
@@ -86,17 +168,22 @@ impl App {
         Ok(())
     }
 
-    /// Closes the database.
+    /// Closes the databases.
     pub async fn close(&self) {
         self.0.store.close().await;
+        self.0.statistics.close().await;
     }
 
     fn store(&self) -> &Store {
         &self.0.store
     }
 
-    async fn publish(&self) -> Result<(), Error> {
-        Ok(())
+    fn statistics(&self) -> &Statistics {
+        &self.0.statistics
+    }
+
+    fn live(&self) -> &live::Live {
+        &self.0.live
     }
 }
 

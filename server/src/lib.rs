@@ -9,9 +9,11 @@ pub mod app;
 pub mod auth;
 pub mod config;
 mod console;
+mod control;
 mod log;
 pub mod router;
 mod server;
+mod snapshot;
 pub mod store;
 mod tasks;
 

@@ -25,6 +25,7 @@ use tower_http::trace::TraceLayer;
 use crate::api;
 use crate::app::App;
 use crate::console;
+use crate::control;
 
 /// The largest body of a request; a form or a JSON document of ours is far smaller.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -48,7 +49,8 @@ pub fn router(app: App) -> Router {
             StatusCode::SERVICE_UNAVAILABLE,
             LONGEST,
         ));
-    layered(quick).with_state(app)
+    // An agent's call may be held for news, which has its own end.
+    layered(quick.merge(control::routes())).with_state(app)
 }
 
 /// Each layer stands around those above it: a request meets the last one first.

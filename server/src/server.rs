@@ -11,6 +11,7 @@ use url::Url;
 use crate::app::{self, App, Clock, setup};
 use crate::config::Config;
 use crate::router::router;
+use crate::store::statistics::Statistics;
 use crate::store::{self, Store};
 use crate::tasks;
 
@@ -70,6 +71,7 @@ impl Server {
             source,
         })?;
         let store = Store::open(&data_dir.join("weir.db")).await?;
+        let statistics = Statistics::open(&data_dir.join("statistics.db")).await?;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|source| StartError::Listen {
@@ -84,7 +86,7 @@ impl Server {
             Some(url) => url,
             None => Url::parse(&format!("http://{}/", reachable(address)))?,
         };
-        let app = App::open(store, Clock::default(), public_url).await?;
+        let app = App::open(store, statistics, Clock::default(), public_url).await?;
         let setup_link = setup::make_link(&app).await?;
 
         let stop = CancellationToken::new();
@@ -127,6 +129,7 @@ impl Server {
     /// Takes no new connections, lets requests finish for `grace`, closes the databases.
     pub async fn stop(mut self, grace: Duration) {
         self.stop.cancel();
+        self.app.stop_waiting();
         if tokio::time::timeout(grace, &mut self.serving)
             .await
             .is_err()
@@ -141,6 +144,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.cancel();
+        self.app.stop_waiting();
         self.serving.abort();
     }
 }

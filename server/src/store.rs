@@ -17,9 +17,23 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row, Sqlite, Transaction};
 
+pub mod assignments;
 pub mod audit;
+mod clients;
+pub mod clusters;
+pub mod directory;
+pub mod edges;
 pub mod generations;
+mod groups;
+pub mod join_tokens;
+pub mod keys;
 pub mod logins;
+pub mod orders;
+mod origins;
+pub mod record;
+mod routes;
+mod rules;
+pub mod statistics;
 pub mod tokens;
 pub mod users;
 
@@ -213,6 +227,14 @@ impl Store {
             .acquire()
             .await
             .during("get a reading connection")
+    }
+
+    /// A transaction that only reads: all of it sees one moment.
+    ///
+    /// # Errors
+    /// [`Error::Statement`]; it [`Error::is_busy`] when there are too many readers.
+    pub async fn read_whole(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        self.readers.begin().await.during("begin to read")
     }
 
     /// Closes the file; what was committed is on the disk before and after.

@@ -7,11 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
-mod logins;
+mod live;
+mod lost;
+mod sweep;
 
 /// Starts all tasks; they end when `stop` is cancelled.
 pub(crate) fn start(app: &App, stop: &CancellationToken) {
-    every(Duration::from_secs(60), app, stop, logins::sweep);
+    every(Duration::from_secs(1), app, stop, live::tell);
+    every(Duration::from_secs(1), app, stop, lost::mark);
+    every(Duration::from_secs(60), app, stop, sweep::run);
 }
 
 /// Runs `work` now and after each pause, one run at a time.

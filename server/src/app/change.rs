@@ -9,17 +9,77 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Sqlite, Transaction};
 
+use super::error::accept;
 use super::permission::Permission;
+use super::publish::{Reach, settings};
 use super::{App, Caller, Error};
 use crate::store::audit::Entry;
 use crate::store::generations::Generation;
 use crate::store::{audit, generations};
 
+/// The nouns that are changed and audited, as their files are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noun {
+    Users,
+    Logins,
+    Tokens,
+    Clusters,
+    Edges,
+    JoinTokens,
+    Origins,
+    Routes,
+    Groups,
+    Clients,
+    Assignments,
+    Rules,
+    PlayTokens,
+    Sessions,
+    Purges,
+}
+
+impl Noun {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Logins => "logins",
+            Self::Tokens => "tokens",
+            Self::Clusters => "clusters",
+            Self::Edges => "edges",
+            Self::JoinTokens => "join_tokens",
+            Self::Origins => "origins",
+            Self::Routes => "routes",
+            Self::Groups => "groups",
+            Self::Clients => "clients",
+            Self::Assignments => "assignments",
+            Self::Rules => "rules",
+            Self::PlayTokens => "play_tokens",
+            Self::Sessions => "sessions",
+            Self::Purges => "purges",
+        }
+    }
+
+    /// How far a change of this noun reaches.
+    const fn reach(self) -> Reach {
+        match self {
+            Self::Users
+            | Self::Logins
+            | Self::Tokens
+            | Self::Clusters
+            | Self::JoinTokens
+            | Self::PlayTokens
+            | Self::Sessions
+            | Self::Purges => Reach::Server,
+            Self::Groups | Self::Clients | Self::Assignments => Reach::Directory,
+            Self::Edges | Self::Origins | Self::Routes | Self::Rules => Reach::Snapshots,
+        }
+    }
+}
+
 /// What an audit entry is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
-    /// The noun, as its files are named: `edges`.
-    pub(crate) noun: &'static str,
+    /// What kind of thing.
+    pub(crate) noun: Noun,
     /// Its id.
     pub(crate) id: String,
     /// What people call it.
@@ -27,7 +87,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn new(noun: &'static str, id: impl ToString, name: impl ToString) -> Self {
+    pub(crate) fn new(noun: Noun, id: impl ToString, name: impl ToString) -> Self {
         Self {
             noun,
             id: id.to_string(),
@@ -44,6 +104,7 @@ pub(crate) struct Change {
     generation: u64,
     now_ms: u64,
     entries: Vec<Entry>,
+    reach: Reach,
 }
 
 impl Change {
@@ -54,6 +115,12 @@ impl Change {
         permission: Permission,
     ) -> Result<Self, Error> {
         caller.needs(permission)?;
+        Self::begin_for_edge(app, caller).await
+    }
+
+    /// Begins a change that an edge makes of what is kept of itself: it needs no right, because the
+    /// verbs of edges reach nothing else.
+    pub(crate) async fn begin_for_edge(app: &App, caller: &Caller) -> Result<Self, Error> {
         let mut tx = app.store().write().await?;
         let generation = generations::newest(&mut tx).await? + 1;
         Ok(Self {
@@ -63,6 +130,7 @@ impl Change {
             generation,
             now_ms: app.clock().now_ms(),
             entries: Vec::new(),
+            reach: Reach::Server,
         })
     }
 
@@ -92,6 +160,7 @@ impl Change {
         let value = |side: Option<&T>| side.map(serde_json::to_value).transpose();
         let before = value(before).map_err(Error::internal)?;
         let after = value(after).map_err(Error::internal)?;
+        self.reach = self.reach.max(subject.noun.reach());
         let mut entry = entry(&self.caller, self.now_ms, verb, subject);
         entry.before = before;
         entry.after = after;
@@ -101,7 +170,13 @@ impl Change {
     }
 
     /// Keeps the change, publishes what edges must hear of it, and gives its generation.
+    ///
+    /// A change that would make a snapshot which an edge refuses is refused here, by the edge's own
+    /// code.
     pub(crate) async fn commit(mut self) -> Result<u64, Error> {
+        if self.reach == Reach::Snapshots {
+            accept(settings(&mut self.tx).await?.faults())?;
+        }
         let generation = Generation {
             number: self.generation,
             author: self.caller.name.clone(),
@@ -114,7 +189,7 @@ impl Change {
                 audit::insert(&mut self.tx, entry).await?;
             }
             super::commit(self.tx).await?;
-            self.app.publish().await?;
+            self.app.publish(self.reach).await?;
             Ok(generation.number)
         })
         .await
@@ -148,7 +223,7 @@ pub(crate) fn entry(caller: &Caller, at_ms: u64, verb: &'static str, subject: Su
         address: caller.from.as_ref().map(|from| from.address.to_string()),
         request_id: caller.from.as_ref().map(|from| from.request_id.clone()),
         verb: verb.to_owned(),
-        noun: subject.noun.to_owned(),
+        noun: subject.noun.as_str().to_owned(),
         subject_id: subject.id,
         subject_name: subject.name,
         before: None,

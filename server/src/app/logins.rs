@@ -9,7 +9,7 @@ use std::time::Duration;
 use contract::id::{LoginId, UserId};
 use contract::secret::Secret;
 
-use super::change::{Subject, entry};
+use super::change::{Noun, Subject, entry};
 use super::{App, Caller, Error, From, Party, Permission, commit, random};
 use crate::store::{audit, logins as rows, users as user_rows};
 
@@ -24,7 +24,7 @@ const AGENT_BYTES: usize = 256;
 /// The most logins that are listed of one user.
 const LISTED: u32 = 100;
 
-const NOUN: &str = "logins";
+const NOUN: Noun = Noun::Logins;
 
 /// Signs a user in; gives the secret for the cookie and the login.
 ///

@@ -7,6 +7,7 @@
 //! | ask how a connection would be judged | yes | yes | yes |
 //! | end sessions | yes | yes | no |
 //! | drain and undrain edges | yes | yes | no |
+//! | purge caches, ask edges | yes | yes | no |
 //! | change settings: clusters, edges, origins, routes, clients, groups, assignments, rules | yes | no | no |
 //! | make join tokens, play tokens, stream passwords | yes | no | no |
 //! | manage users, their logins and API tokens | yes | no | no |
@@ -30,6 +31,8 @@ pub enum Permission {
     EndSessions,
     /// Draining edges and taking them back.
     DrainEdges,
+    /// Purging caches.
+    Purge,
     /// Changing settings.
     ChangeSettings,
     /// Making secrets that let others in.
@@ -40,12 +43,13 @@ pub enum Permission {
 
 impl Permission {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Read,
         Self::ReadAudit,
         Self::Try,
         Self::EndSessions,
         Self::DrainEdges,
+        Self::Purge,
         Self::ChangeSettings,
         Self::MakeSecrets,
         Self::ManageAccess,
@@ -60,6 +64,7 @@ impl fmt::Display for Permission {
             Self::Try => "try rules",
             Self::EndSessions => "end sessions",
             Self::DrainEdges => "drain edges",
+            Self::Purge => "purge caches",
             Self::ChangeSettings => "change settings",
             Self::MakeSecrets => "make tokens and stream passwords",
             Self::ManageAccess => "manage users and API tokens",
@@ -74,7 +79,7 @@ pub fn may(role: Role, permission: Permission) -> bool {
         Permission::Read | Permission::ReadAudit | Permission::Try => match role {
             Role::Administrator | Role::Operator | Role::Auditor => true,
         },
-        Permission::EndSessions | Permission::DrainEdges => match role {
+        Permission::EndSessions | Permission::DrainEdges | Permission::Purge => match role {
             Role::Administrator | Role::Operator => true,
             Role::Auditor => false,
         },
@@ -94,14 +99,14 @@ mod tests {
     #[test]
     fn c1_an_auditor_only_reads_and_an_operator_only_acts_on_what_is_happening() {
         let rights = |role| Permission::ALL.map(|permission| may(role, permission));
-        assert_eq!(rights(Role::Administrator), [true; 8]);
+        assert_eq!(rights(Role::Administrator), [true; 9]);
         assert_eq!(
             rights(Role::Operator),
-            [true, true, true, true, true, false, false, false]
+            [true, true, true, true, true, true, false, false, false]
         );
         assert_eq!(
             rights(Role::Auditor),
-            [true, true, true, false, false, false, false, false]
+            [true, true, true, false, false, false, false, false, false]
         );
     }
 }

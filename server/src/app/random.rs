@@ -19,3 +19,15 @@ pub(crate) fn key_of(secret: &str) -> String {
     let digest = Sha256::digest(secret.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// A secret that a person may have to type into an encoder: 100 random bits as 20 letters and
+/// digits that are not mistaken for one another, in no need of escaping in a URL.
+pub(crate) fn short_secret() -> Secret {
+    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let bits: [u8; 20] = rand::random();
+    Secret::new(
+        bits.iter()
+            .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+            .collect::<String>(),
+    )
+}

@@ -8,7 +8,7 @@ use contract::name::Name;
 use contract::secret::Secret;
 use url::Url;
 
-use super::change::{Change, Subject};
+use super::change::{Change, Noun, Subject};
 use super::users::{self, Role, User};
 use super::{App, Caller, Error, From, Party, Permission, commit, random};
 use crate::store::{logins as rows, users as user_rows};
@@ -88,7 +88,7 @@ pub async fn complete(
     rows::delete_setup_links(change.conn()).await?;
     change.note(
         "set_up",
-        Subject::new("users", user.id, &user.name),
+        Subject::new(Noun::Users, user.id, &user.name),
         None,
         Some(&user),
     )?;

@@ -9,7 +9,7 @@ use contract::name::Name;
 use contract::secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, Subject};
+use super::change::{Change, Noun, Subject};
 use super::users::Role;
 use super::{App, Caller, Error, From, Listing, Party, Permission, Window, commit, random};
 use crate::store::tokens as rows;
@@ -20,7 +20,7 @@ pub use crate::store::tokens::ApiToken;
 pub const PREFIX: &str = "weir_";
 /// The use of a token is noted this often.
 const NOTE_EVERY_MS: u64 = 60_000;
-const NOUN: &str = "tokens";
+const NOUN: Noun = Noun::Tokens;
 
 /// What a new API token is made of.
 #[derive(Debug, Clone, Deserialize)]

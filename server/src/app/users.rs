@@ -8,13 +8,13 @@ use contract::name::Name;
 use contract::secret::Secret;
 use serde::Deserialize;
 
-use super::change::{Change, Subject};
+use super::change::{Change, Noun, Subject};
 use super::{App, Caller, Error, Listing, Permission, Window, passwords};
 use crate::store::{logins as login_rows, users as rows};
 
 pub use crate::store::users::{Role, User};
 
-const NOUN: &str = "users";
+const NOUN: Noun = Noun::Users;
 
 /// What a new user is made of.
 #[derive(Debug, Clone, Deserialize)]

@@ -1,0 +1,139 @@
+//! Publishing: what is kept ready for the edges after each change, and how they hear of it.
+//!
+//! Snapshots are compiled once, when a change was committed, and kept as ready bytes; the directory
+//! is held as the edges hold it, so that "what would this edge decide?" is the edge's own code on
+//! the edge's own data. Everyone who waits is woken by one bell.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use contract::directory::Directory;
+use contract::id::EdgeId;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{Mutex, watch};
+
+use super::{App, Error};
+use crate::snapshot::{Compiled, Settings};
+use crate::store::record::{by_position, changed_since};
+use crate::store::{directory, edges, generations, keys, orders};
+
+/// What is ready for the edges.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    /// The newest generation.
+    pub(crate) generation: u64,
+    /// The generation in which the directory last changed.
+    pub(crate) directory: u64,
+    /// The number of the newest order.
+    pub(crate) order: u64,
+    /// The snapshot of each edge that is not retired.
+    pub(crate) snapshots: HashMap<EdgeId, Arc<Compiled>>,
+}
+
+/// Holds what is ready, and wakes who waits for it.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    /// Held while something is made ready, so that an older state never replaces a newer one.
+    turn: Mutex<()>,
+    ready: watch::Sender<Arc<Published>>,
+    directory: RwLock<Directory>,
+}
+
+impl Publisher {
+    pub(crate) fn new() -> Self {
+        Self {
+            turn: Mutex::new(()),
+            ready: watch::Sender::new(Arc::default()),
+            directory: RwLock::default(),
+        }
+    }
+
+    /// What is ready now.
+    pub(crate) fn ready(&self) -> Arc<Published> {
+        Arc::clone(&self.ready.borrow())
+    }
+
+    /// Hears of everything that is made ready, and of each [`Publisher::ring`].
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Published>> {
+        self.ready.subscribe()
+    }
+
+    /// Wakes who waits, with nothing new but what they look up themselves.
+    pub(crate) fn ring(&self) {
+        self.ready.send_modify(|_| {});
+    }
+
+    /// Looks something up in the directory as the edges have it.
+    pub(crate) fn with_directory<T>(&self, look: impl FnOnce(&Directory) -> T) -> T {
+        look(
+            &self
+                .directory
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+}
+
+/// How far a change reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// Nothing that an edge hears of.
+    Server,
+    /// The directory.
+    Directory,
+    /// The snapshots, and perhaps the directory.
+    Snapshots,
+}
+
+/// Reads all settings in one transaction.
+pub(super) async fn settings(conn: &mut SqliteConnection) -> Result<Settings, Error> {
+    Ok(Settings {
+        edges: edges::all(&mut *conn).await?,
+        origins: changed_since(&mut *conn, 0).await?,
+        routes: by_position(&mut *conn).await?,
+        rules: by_position(&mut *conn).await?,
+        keys: keys::all(conn).await?,
+    })
+}
+
+impl App {
+    /// Makes ready what was committed, and wakes who waits. Safe to repeat.
+    pub(crate) async fn publish(&self, reach: Reach) -> Result<(), Error> {
+        let publisher = &self.0.publisher;
+        let turn = publisher.turn.lock().await;
+        let before = publisher.ready();
+        let mut tx = self.store().read_whole().await?;
+        let generation = generations::newest(&mut tx).await?;
+        let mut ready = Published {
+            generation,
+            directory: before.directory,
+            order: orders::newest(&mut tx).await?,
+            snapshots: before.snapshots.clone(),
+        };
+        if reach >= Reach::Snapshots {
+            let settings = settings(&mut tx).await?;
+            ready.snapshots = settings
+                .compile(generation, &before.snapshots)
+                .map_err(Error::internal)?;
+        }
+        if reach >= Reach::Directory {
+            ready.directory = directory::newest_change(&mut tx).await?;
+            let held = publisher.with_directory(Directory::generation);
+            let changes = directory::changes_since(&mut tx, held).await?;
+            let mut directory = publisher
+                .directory
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            directory.apply(changes).map_err(Error::internal)?;
+        }
+        drop(tx);
+        publisher.ready.send_replace(Arc::new(ready));
+        drop(turn);
+        Ok(())
+    }
+
+    /// What is ready for the edges, and how the whole stands.
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.0.publisher
+    }
+}

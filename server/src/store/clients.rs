@@ -1,0 +1,29 @@
+//! Clients: how they are kept.
+
+use contract::client::Client;
+use sqlx::sqlite::SqliteRow;
+
+use super::Error;
+use super::record::{Column, Record, document, text};
+
+impl Record for Client {
+    const TABLE: &'static str = "clients";
+    const LISTED_BY: &'static str = "name";
+    const IN_DIRECTORY: bool = true;
+
+    fn id_text(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn columns(&self) -> Vec<(&'static str, Column)> {
+        vec![("name", Column::text(&self.name))]
+    }
+
+    fn document(&self) -> String {
+        text(self)
+    }
+
+    fn read(row: &SqliteRow) -> Result<Self, Error> {
+        document(row)
+    }
+}
