@@ -11,8 +11,8 @@ struct Layers {
     modules: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// `router -> {console, api, control} -> auth -> app -> {snapshot, store}`; `tasks -> app`. What starts the
-/// program knows all of them; `fixture` is compiled for tests only.
+/// `router -> {console, api, control} -> auth -> app -> {snapshot, store}`; `tasks -> app`. A snapshot is
+/// made of rows, so it names their types. What starts the program knows all; `fixture` is compiled for tests only.
 const SERVER: Layers = Layers {
     source: "server/src/",
     modules: &[
@@ -34,7 +34,7 @@ const SERVER: Layers = Layers {
         ("tasks", &["app", "log"]),
         ("auth", &["app", "log"]),
         ("app", &["snapshot", "store", "log"]),
-        ("snapshot", &[]),
+        ("snapshot", &["store"]),
         ("store", &[]),
         ("config", &[]),
         ("log", &[]),
