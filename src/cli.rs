@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// How log lines are written to the standard error; what is logged is set by WEIR_LOG, for
+    /// How log lines are written to the standard error; what is logged is set by RUST_LOG, for
     /// example `info` or `warn,server=debug`
     #[arg(
         long,
@@ -38,6 +38,10 @@ pub(crate) enum LogForm {
 pub(crate) enum Part {
     /// Run the server: console, REST API and what edges ask for
     Server(ServerOptions),
+    /// Run an edge that has joined, or join one to a server
+    Edge(EdgeOptions),
+    /// Try it: a server, two edges and an origin on this machine, set up and in use
+    Demo(DemoOptions),
 }
 
 /// `weir server`.
@@ -62,4 +66,75 @@ pub(crate) struct ServerOptions {
     /// Where people and edges reach the server, when that is not the address it listens on
     #[arg(long, value_name = "URL", env = "WEIR_SERVER_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
+}
+
+/// `weir edge`. What is not said here comes from the environment (`WEIR_EDGE_RTMP` and so on), then from
+/// the file, then from the usual values.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct EdgeOptions {
+    /// Joining.
+    #[command(subcommand)]
+    pub(crate) verb: Option<EdgeVerb>,
+    /// Where the edge keeps its credential, settings and totals [usually: weir-edge]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Where it serves RTMP, or `off` [usually: 0.0.0.0:1935]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) rtmp: Option<String>,
+    /// Where it serves HTTP, or `off` [usually: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<String>,
+    /// Where it answers for its health and metrics, or `off` [usually: 127.0.0.1:9090]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) status: Option<String>,
+    /// Where clients and other edges reach its RTMP side, when that is not where it listens
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) advertise_rtmp: Option<String>,
+    /// Where clients and other edges reach its HTTP side
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) advertise_http: Option<String>,
+    /// How many days it goes on without hearing of the server, at least 7 [usually: 30]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) grace_days: Option<String>,
+    /// A TOML file with the same settings: `rtmp = "0.0.0.0:1935"`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What else can be done with an edge.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EdgeVerb {
+    /// Enroll this machine with a join token that the console made
+    Join(EdgeJoin),
+}
+
+/// `weir edge join`.
+#[derive(Debug, Args)]
+pub(crate) struct EdgeJoin {
+    /// The join token: `weir_join_…`
+    #[arg(env = "WEIR_JOIN_TOKEN", hide_env_values = true)]
+    pub(crate) token: String,
+    /// Where the edge keeps its credential, settings and totals
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "weir-edge",
+        env = "WEIR_EDGE_DATA"
+    )]
+    pub(crate) data: PathBuf,
+    /// What people call it, when the token does not say
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+/// `weir demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    /// Where the demo keeps its data, to go on with it later [usually: a temporary directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Ends by itself after so many seconds
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub(crate) seconds: Option<u64>,
 }

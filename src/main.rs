@@ -5,6 +5,8 @@
 //! standard error. Exit codes: 0, 1 for a failure (one line with the chain of causes), 2 for wrong use.
 
 mod cli;
+mod demo;
+mod edge;
 mod log;
 mod say;
 mod serve;
@@ -37,13 +39,21 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    log::start(cli.log);
+    let usual = match &cli.part {
+        // What an operator would tell a colleague.
+        Part::Server(_) | Part::Edge(_) => "info",
+        // Its tour is for reading, and stands on the same terminal.
+        Part::Demo(_) => "warn",
+    };
+    log::start(cli.log, usual);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
         .block_on(async {
             match cli.part {
                 Part::Server(options) => serve::run(options).await,
+                Part::Edge(options) => edge::run(options).await,
+                Part::Demo(options) => demo::run(options).await,
             }
         })
 }

@@ -3,9 +3,18 @@
 
 use std::fmt::{self, Display};
 
+use contract::fault::FieldFault;
+
 /// Values that cannot be accepted, one line each.
 #[derive(Debug)]
 pub(crate) struct Wrong(Vec<String>);
+
+impl Wrong {
+    /// Faults that were found by field.
+    pub(crate) fn of(faults: Vec<FieldFault>) -> Self {
+        Self(faults.iter().map(ToString::to_string).collect())
+    }
+}
 
 impl Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

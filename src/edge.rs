@@ -1,0 +1,77 @@
+//! `weir edge` and `weir edge join`.
+
+use anyhow::Context;
+use contract::name::Name;
+use edge_agent::agent::{self, Agent};
+use edge_agent::config::Written;
+
+use crate::cli::{EdgeJoin, EdgeOptions, EdgeVerb};
+use crate::say;
+use crate::settings::{Reading, Wrong};
+use crate::stop::{GRACE, Signals};
+
+/// Joins, or runs the edge until it is asked to stop.
+pub(crate) async fn run(options: EdgeOptions) -> anyhow::Result<()> {
+    match options.verb {
+        Some(EdgeVerb::Join(join)) => enroll(join).await,
+        None => serve(options).await,
+    }
+}
+
+async fn enroll(options: EdgeJoin) -> anyhow::Result<()> {
+    let mut reading = Reading::default();
+    let name = match &options.name {
+        None => Some(None),
+        Some(text) => reading
+            .value(
+                "--name",
+                text,
+                "a name: letters, digits, spaces and `.-_`",
+                |text| Name::parse(text).ok(),
+            )
+            .map(Some),
+    };
+    let name = reading.end(name)?;
+    let joined = agent::join(&options.data, &options.token, name)
+        .await
+        .context("this edge did not join")?;
+    say::line(format_args!("joined as {} {}", joined.edge, joined.name));
+    Ok(())
+}
+
+async fn serve(options: EdgeOptions) -> anyhow::Result<()> {
+    let below = Written::read(options.config.as_deref()).map_err(|faults| Wrong::of(faults.0))?;
+    let given = Written {
+        data: options.data,
+        rtmp: options.rtmp,
+        http: options.http,
+        status: options.status,
+        advertise_rtmp: options.advertise_rtmp,
+        advertise_http: options.advertise_http,
+        grace_days: options.grace_days,
+    };
+    let config = given
+        .over(below)
+        .meant()
+        .map_err(|faults| Wrong::of(faults.0))?;
+    let mut signals = Signals::catch()?;
+    let agent = Agent::start(config)
+        .await
+        .context("the edge does not start")?;
+    tell(&agent);
+    signals.asked().await;
+    signals.unless_asked_again(agent.stop(GRACE)).await;
+    Ok(())
+}
+
+fn tell(agent: &Agent) {
+    let (id, at) = (agent.id(), agent.addresses());
+    let listeners = [("rtmp", at.rtmp), ("http", at.http), ("status", at.status)];
+    for (plane, address) in listeners {
+        if let Some(address) = address {
+            let scheme = if plane == "rtmp" { "rtmp" } else { "http" };
+            say::line(format_args!("edge {id} {plane} {scheme}://{address}"));
+        }
+    }
+    say::line("ready");
+}
