@@ -5,6 +5,7 @@
 //! What a peer does wrong is an output, never a `Result`.
 
 pub mod admission;
+pub mod cache;
 pub mod live;
 pub mod media;
 pub mod session;

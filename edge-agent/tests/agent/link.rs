@@ -22,7 +22,7 @@ async fn an_edge_joins_and_takes_its_settings_and_reports_them() {
     let dir = joined(&server).await;
     let agent = Agent::start(config(dir.path())).await.unwrap();
     let report = server
-        .report(|report| report.settings.serving.is_some())
+        .report(|report| report.settings.applied.is_some())
         .await;
     assert_eq!(report.settings.serving, report.settings.applied);
     assert_eq!(report.settings.serving.unwrap().generation, 1);

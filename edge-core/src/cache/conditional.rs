@@ -1,0 +1,195 @@
+//! Conditions (RFC 9110, section 13): whether a client has the object already, how an object is
+//! confirmed at its origin, and what a confirmation changes.
+
+use http::header::{
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderName};
+
+/// Whether the client has the object already, so that 304 is the answer. `If-None-Match` decides
+/// alone where it stands (RFC 9110, section 13.2.2).
+#[must_use]
+pub fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
+    if request.contains_key(IF_NONE_MATCH) {
+        let tag = response.get(ETAG).and_then(|tag| tag.to_str().ok());
+        return request
+            .get_all(IF_NONE_MATCH)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|list| names(list, tag));
+    }
+    let date = |headers: &HeaderMap, name: HeaderName| {
+        let text = headers.get(name)?.to_str().ok()?.to_owned();
+        httpdate::parse_http_date(&text).ok()
+    };
+    match (
+        date(request, IF_MODIFIED_SINCE),
+        date(response, LAST_MODIFIED),
+    ) {
+        (Some(since), Some(modified)) => modified <= since,
+        (_, None) | (None, _) => false,
+    }
+}
+
+/// Whether a list of tags names this one, by weak comparison; `*` names every object.
+fn names(list: &str, tag: Option<&str>) -> bool {
+    if list.trim() == "*" {
+        return true;
+    }
+    let Some(tag) = tag else { return false };
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    let wanted = opaque(tag);
+    let mut rest = list;
+    // Commas may stand inside a tag, so tags are taken one by one.
+    while let Some(open) = rest.find('"') {
+        let Some(length) = rest[open + 1..].find('"') else {
+            return false;
+        };
+        let end = open + 1 + length + 1;
+        if rest[open..end] == wanted {
+            return true;
+        }
+        rest = &rest[end..];
+    }
+    false
+}
+
+/// Puts an object's validators into a request, so that its origin may answer 304. Returns whether
+/// there were any.
+pub fn confirm(request: &mut HeaderMap, stored: &HeaderMap) -> bool {
+    let tag = stored.get(ETAG).cloned();
+    let date = stored.get(LAST_MODIFIED).cloned();
+    let any = tag.is_some() || date.is_some();
+    if let Some(tag) = tag {
+        request.insert(IF_NONE_MATCH, tag);
+    }
+    if let Some(date) = date {
+        request.insert(IF_MODIFIED_SINCE, date);
+    }
+    any
+}
+
+/// Fields of a 304 that speak of the message and not of the object (RFC 9111, section 3.2).
+const OF_THE_MESSAGE: [HeaderName; 5] = [
+    CONTENT_LENGTH,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    CONTENT_RANGE,
+    TRANSFER_ENCODING,
+];
+
+/// The object's fields after a 304: each field that it names replaces the stored one.
+#[must_use]
+pub fn updated(stored: &HeaderMap, confirmation: &HeaderMap) -> HeaderMap {
+    let mut headers = stored.clone();
+    // The age counts anew from the confirmation.
+    headers.remove(AGE);
+    for name in confirmation
+        .keys()
+        .filter(|name| !OF_THE_MESSAGE.contains(name))
+    {
+        headers.remove(name);
+        for value in confirmation.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    headers
+}
+
+/// Whether a 304 speaks of the stored object: one that names another tag does not (RFC 9111,
+/// section 4.3.4).
+#[must_use]
+pub fn confirms(stored: &HeaderMap, confirmation: &HeaderMap) -> bool {
+    let opaque = |headers: &HeaderMap| {
+        let tag = headers.get(ETAG)?.to_str().ok()?;
+        Some(tag.strip_prefix("W/").unwrap_or(tag).to_owned())
+    };
+    match opaque(confirmation) {
+        Some(tag) => opaque(stored).is_none_or(|known| known == tag),
+        None => true,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_client_that_has_the_object_is_told_so() {
+        let stored = fields(&[
+            ("etag", "W/\"a,b\""),
+            ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ]);
+        let check = |lines: &[(&'static str, &'static str)], expected: bool| {
+            assert_eq!(is_known(&fields(lines), &stored), expected, "{lines:?}");
+        };
+        check(&[], false);
+        check(&[("if-none-match", "\"a,b\"")], true);
+        check(&[("if-none-match", "\"x\", W/\"a,b\"")], true);
+        check(
+            &[("if-none-match", "\"x\""), ("if-none-match", "\"a,b\"")],
+            true,
+        );
+        check(&[("if-none-match", "*")], true);
+        check(&[("if-none-match", "\"a\"")], false);
+        check(&[("if-none-match", "\"a,b")], false);
+        check(
+            &[("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT")],
+            true,
+        );
+        check(
+            &[("if-modified-since", "Sun, 06 Nov 1994 08:49:36 GMT")],
+            false,
+        );
+        check(&[("if-modified-since", "yesterday")], false);
+        check(
+            &[
+                ("if-none-match", "\"x\""),
+                ("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            ],
+            false,
+        );
+    }
+
+    #[test]
+    fn a_confirmation_updates_fields_and_leaves_those_of_the_body() {
+        let stored = fields(&[
+            ("etag", "\"a\""),
+            ("content-length", "9"),
+            ("x", "1"),
+            ("age", "5"),
+        ]);
+        let said = fields(&[
+            ("x", "2"),
+            ("x", "3"),
+            ("content-length", "0"),
+            ("cache-control", "max-age=1"),
+        ]);
+        let expected = fields(&[
+            ("etag", "\"a\""),
+            ("content-length", "9"),
+            ("x", "2"),
+            ("x", "3"),
+            ("cache-control", "max-age=1"),
+        ]);
+        assert_eq!(updated(&stored, &said), expected);
+    }
+
+    #[test]
+    fn a_confirmation_of_another_object_confirms_nothing() {
+        let stored = fields(&[("etag", "\"a\"")]);
+        assert!(confirms(&stored, &fields(&[])));
+        assert!(confirms(&stored, &fields(&[("etag", "W/\"a\"")])));
+        assert!(!confirms(&stored, &fields(&[("etag", "\"b\"")])));
+    }
+}
