@@ -1,0 +1,121 @@
+//! Programs that the bench starts: pinned to a processor, their words kept in files, ended when
+//! dropped. It knows nothing of what they do.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// How long a program may take until it says or does what is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EACH: Duration = Duration::from_millis(20);
+
+/// A program at work.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Process {
+    /// Starts a program on one processor; what it says goes to files in `folder`.
+    ///
+    /// # Errors
+    /// When it, or `taskset`, cannot be started.
+    pub(crate) fn start(
+        name: &str,
+        processor: usize,
+        folder: &Path,
+        program: &Path,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let stdout = folder.join(format!("{name}.out"));
+        let stderr = folder.join(format!("{name}.err"));
+        let child = Command::new("taskset")
+            .args(["-c", &processor.to_string()])
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(File::create(&stdout)?)
+            .stderr(File::create(&stderr)?)
+            .spawn()
+            .with_context(|| format!("cannot start {name} by taskset"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// `taskset` becomes the program, so this is the program's.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line that begins so, and gives the rest of it.
+    ///
+    /// # Errors
+    /// When the program ends or is silent for too long.
+    pub(crate) async fn line(&mut self, beginning: &str) -> Result<String> {
+        let stdout = self.stdout.clone();
+        self.until(&format!("says `{beginning}`"), || {
+            let said = fs::read_to_string(&stdout).unwrap_or_default();
+            // The last line may not be whole yet.
+            let whole = &said[..said.rfind('\n').map_or(0, |end| end + 1)];
+            let mut rests = whole
+                .lines()
+                .filter_map(|line| line.strip_prefix(beginning));
+            rests.next().map(|rest| rest.trim().to_owned())
+        })
+        .await
+    }
+
+    /// Waits until it accepts connections.
+    ///
+    /// # Errors
+    /// When the program ends or does not listen in time.
+    pub(crate) async fn listens(&mut self, address: SocketAddr) -> Result<()> {
+        self.until(&format!("listens on {address}"), || {
+            std::net::TcpStream::connect(address).ok().map(drop)
+        })
+        .await
+    }
+
+    async fn until<T>(&mut self, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look() {
+                return Ok(found);
+            }
+            let ended = self.child.try_wait()?;
+            if ended.is_some() || Instant::now() > deadline {
+                let said = fs::read_to_string(&self.stderr).unwrap_or_default();
+                let lines: Vec<&str> = said.lines().rev().take(8).collect();
+                let said = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+                bail!("{} never {what} (ended: {ended:?}):\n{said}", self.name);
+            }
+            tokio::time::sleep(LOOK_EACH).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address on loopback that was free a moment ago.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

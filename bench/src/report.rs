@@ -1,0 +1,213 @@
+//! Outcomes as tables for people: a row a server and number of viewers, then the ratios, then what
+//! to beware of. Outcomes in, Markdown out.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::run::Outcome;
+use crate::target::Kind;
+
+const GIB: f64 = (1_u64 << 30) as f64;
+const KIB: f64 = 1024.0;
+
+/// Above this share of its processor the load client is no longer trusted.
+const SATURATED: f64 = 0.85;
+
+/// Above this share of a processor taken by strangers, latencies are not trusted.
+const DISTURBED: f64 = 0.10;
+
+impl Outcome {
+    /// Processor seconds of the server per GiB that viewers received.
+    pub(crate) fn cpu_per_gib(&self) -> f64 {
+        self.server_cpu.as_secs_f64() / (self.bytes.max(1) as f64 / GIB)
+    }
+
+    /// Share of its processor that the load client took.
+    fn load_share(&self) -> f64 {
+        self.load_cpu.as_secs_f64() / self.window.as_secs_f64()
+    }
+
+    /// Share of the server's processor that neither the server nor idling took.
+    fn strangers_share(&self) -> f64 {
+        let strangers = self.busy.0.saturating_sub(self.server_cpu);
+        strangers.as_secs_f64() / self.window.as_secs_f64()
+    }
+
+    /// How little the run was disturbed: the less, the calmer.
+    pub(crate) fn disturbance(&self) -> Duration {
+        let both = self.busy.0 + self.busy.1;
+        both.saturating_sub(self.server_cpu + self.load_cpu)
+    }
+}
+
+/// The whole report.
+pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
+    let mut out = String::new();
+    table(&mut out, outcomes);
+    ratios(&mut out, outcomes);
+    warnings(&mut out, outcomes);
+    out
+}
+
+fn table(out: &mut String, outcomes: &[Outcome]) {
+    out.push_str(
+        "| server | viewers | CPU s/GiB | server's core | latency p50, p99 (ms) | join p50, p99 (ms) \
+         | KiB a viewer | socket KiB a viewer | lost | missing | wrong | load's core | strangers |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for outcome in outcomes {
+        let viewers = outcome.plan.viewers as f64;
+        let core = outcome.server_cpu.as_secs_f64() / outcome.window.as_secs_f64();
+        line(
+            out,
+            &[
+                outcome.plan.kind.name().to_owned(),
+                outcome.plan.viewers.to_string(),
+                format!("{:.2}", outcome.cpu_per_gib()),
+                percent(core),
+                format!(
+                    "{}, {}",
+                    ms(outcome.latency(0.5)),
+                    ms(outcome.latency(0.99))
+                ),
+                format!("{}, {}", ms(outcome.join(0.5)), ms(outcome.join(0.99))),
+                format!("{:.1}", outcome.memory as f64 / viewers / KIB),
+                format!("{:.1}", outcome.socket_memory as f64 / viewers / KIB),
+                outcome.lost.to_string(),
+                outcome.faults.missing.to_string(),
+                outcome.faults.wrong().to_string(),
+                percent(outcome.load_share()),
+                percent(outcome.strangers_share()),
+            ],
+        );
+    }
+}
+
+impl Outcome {
+    fn latency(&self, share: f64) -> Option<Duration> {
+        self.latencies.percentile(share)
+    }
+
+    fn join(&self, share: f64) -> Option<Duration> {
+        self.joins.percentile(share)
+    }
+}
+
+/// Each number of viewers that both servers were measured with.
+fn ratios(out: &mut String, outcomes: &[Outcome]) {
+    let of = |kind: Kind| {
+        outcomes
+            .iter()
+            .filter(move |outcome| outcome.plan.kind == kind)
+    };
+    let pairs: Vec<_> = of(Kind::Weir)
+        .filter_map(|weir| {
+            let mut peers = of(Kind::Nginx);
+            let peer = peers.find(|peer| peer.plan.viewers == weir.plan.viewers)?;
+            Some((weir, peer))
+        })
+        .collect();
+    if pairs.is_empty() {
+        return;
+    }
+    out.push_str(
+        "\nWeir's figure divided by nginx-rtmp's; under 1 is better.\n\n\
+         | viewers | CPU s/GiB | latency p50 | latency p99 | join p50 | memory | socket memory |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for (weir, peer) in pairs {
+        let times = |share: f64, of: fn(&Outcome, f64) -> Option<Duration>| match (
+            of(weir, share),
+            of(peer, share),
+        ) {
+            (Some(ours), Some(theirs)) => ratio(ours.as_secs_f64(), theirs.as_secs_f64()),
+            (None, _) | (_, None) => ratio(0.0, 0.0),
+        };
+        line(
+            out,
+            &[
+                weir.plan.viewers.to_string(),
+                ratio(weir.cpu_per_gib(), peer.cpu_per_gib()),
+                times(0.5, Outcome::latency),
+                times(0.99, Outcome::latency),
+                times(0.5, Outcome::join),
+                ratio(weir.memory as f64, peer.memory as f64),
+                ratio(weir.socket_memory as f64, peer.socket_memory as f64),
+            ],
+        );
+    }
+}
+
+fn warnings(out: &mut String, outcomes: &[Outcome]) {
+    let mut first = true;
+    for outcome in outcomes {
+        let mut notes = Vec::new();
+        if outcome.load_share() > SATURATED {
+            notes.push(format!(
+                "the load client was saturated ({} of its core): its latencies are its own",
+                percent(outcome.load_share())
+            ));
+        }
+        if outcome.strangers_share() > DISTURBED {
+            notes.push(format!(
+                "strangers took {} of the server's core: latencies are too high",
+                percent(outcome.strangers_share())
+            ));
+        }
+        if outcome.publisher_late > Duration::from_millis(100) {
+            let late = ms(Some(outcome.publisher_late));
+            notes.push(format!("the publisher was up to {late} ms late"));
+        }
+        if let Some(why) = &outcome.why {
+            notes.push(format!("{} viewers were lost: {why}", outcome.lost));
+        }
+        if outcome.faults.wrong() > 0 {
+            notes.push(format!(
+                "messages arrived that were never sent so: {:?}",
+                outcome.faults
+            ));
+        }
+        for note in notes {
+            if std::mem::take(&mut first) {
+                out.push('\n');
+            }
+            let plan = &outcome.plan;
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                out,
+                "- {}, {} viewers: {note}",
+                plan.kind.name(),
+                plan.viewers
+            );
+        }
+    }
+}
+
+fn line(out: &mut String, cells: &[String]) {
+    let _ = writeln!(out, "| {} |", cells.join(" | "));
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn ms(duration: Option<Duration>) -> String {
+    let Some(duration) = duration else {
+        return "–".to_owned();
+    };
+    let ms = duration.as_secs_f64() * 1_000.0;
+    if ms < 10.0 {
+        format!("{ms:.1}")
+    } else {
+        format!("{ms:.0}")
+    }
+}
+
+/// Two figures that can be divided; memory may even fall.
+fn ratio(ours: f64, theirs: f64) -> String {
+    if ours > 0.0 && theirs > 0.0 {
+        format!("{:.2}", ours / theirs)
+    } else {
+        "–".to_owned()
+    }
+}

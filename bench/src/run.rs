@@ -1,0 +1,221 @@
+//! One run: a server, a publisher, so many viewers, a window in which all is measured.
+//!
+//! In goes a [`Plan`], out comes an [`Outcome`]. The order is fixed: memory is read when the
+//! publisher is there and no viewer is, then all viewers join, then it settles, then the window
+//! opens. The invariant: nothing counts that lies outside the window, but joins and faults, which
+//! count from the first byte on.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::check::Faults;
+use crate::clock::Clock;
+use crate::histogram::Histogram;
+use crate::proc;
+use crate::publisher::Publisher;
+use crate::tally::Tally;
+use crate::target::{self, Kind, Setting, Target};
+use crate::viewer::{self, Shared};
+
+/// So many viewers may be between `connect` and `play` at once.
+const AT_THE_DOOR: usize = 100;
+
+/// How much a viewer reads at once. Chosen, because a keyframe of 4 Mbit/s fits.
+const READ: usize = 256 * 1024;
+
+/// From the first frame to the first viewer: long enough for one whole second of stream.
+const WARM_UP: Duration = Duration::from_millis(1_500);
+
+/// In this time viewers arrive one after the other: two keyframes' distance, so that the wait for
+/// a keyframe is seen from every place between two.
+const ARRIVAL: Duration = Duration::from_secs(2);
+
+/// From the last join to the window.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// How long a publisher, or all viewers together, may take to come in.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const LOOK_EACH: Duration = Duration::from_millis(20);
+
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    pub(crate) viewers: usize,
+    pub(crate) window: Duration,
+    pub(crate) mbit: f64,
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) plan: Plan,
+    /// How long the window was open.
+    pub(crate) window: Duration,
+    /// Bytes that viewers received in the window.
+    pub(crate) bytes: u64,
+    /// Processor time of the server in the window.
+    pub(crate) server_cpu: Duration,
+    /// Processor time of this process in the window.
+    pub(crate) load_cpu: Duration,
+    /// Processor time of all programs on the server's processor, and on the load's.
+    pub(crate) busy: (Duration, Duration),
+    /// Bytes of the server's memory, and of socket buffers, for all viewers together.
+    pub(crate) memory: i64,
+    pub(crate) socket_memory: i64,
+    pub(crate) latencies: Histogram,
+    pub(crate) joins: Histogram,
+    pub(crate) faults: Faults,
+    /// Viewers that ended by themselves, with the commonest reason.
+    pub(crate) lost: u64,
+    pub(crate) why: Option<String>,
+    /// The worst delay of the publisher.
+    pub(crate) publisher_late: Duration,
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// When the server or the publisher does not work; viewers that fail are part of the outcome.
+pub(crate) async fn run(plan: Plan, setting: &Setting) -> Result<Outcome> {
+    LocalSet::new().run_until(run_local(plan, setting)).await
+}
+
+async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
+    let target = target::start(plan.kind, setting).await?;
+    let clock = Clock::start();
+    let publisher = Publisher::start(target.place.clone(), plan.mbit, clock)?;
+    let begin = Instant::now();
+    while !publisher.publishes() {
+        if publisher.has_ended() {
+            publisher.stop()?;
+            bail!("the publisher ended before it began");
+        }
+        if begin.elapsed() > PATIENCE {
+            bail!("the publisher does not get to publish");
+        }
+        sleep(LOOK_EACH).await;
+    }
+    sleep(WARM_UP).await;
+    let memory = Memory::read(&target)?;
+
+    let shared = Rc::new(Shared {
+        place: target.place.clone(),
+        clock,
+        door: Arc::new(Semaphore::new(AT_THE_DOOR)),
+        tally: RefCell::new(Tally::new()),
+        input: RefCell::new(vec![0; READ]),
+    });
+    let mut crowd = JoinSet::new();
+    let step = ARRIVAL / u32::try_from(plan.viewers.max(1))?;
+    let first = Instant::now();
+    for number in 0..u32::try_from(plan.viewers)? {
+        let shared = Rc::clone(&shared);
+        crowd.spawn_local(async move {
+            sleep_until(first + step * number).await;
+            viewer::watch(shared).await;
+        });
+    }
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE && !all_are_in(&shared, plan.viewers) {
+        sleep(LOOK_EACH).await;
+    }
+    sleep(SETTLE).await;
+    publisher.take_latest();
+
+    let (before, opened) = (Reading::take(&target, &shared, setting)?, Instant::now());
+    shared.tally.borrow_mut().window_is_open = true;
+    sleep(plan.window).await;
+    shared.tally.borrow_mut().window_is_open = false;
+    let (after, window) = (Reading::take(&target, &shared, setting)?, opened.elapsed());
+    let publisher_late = publisher.take_latest();
+    let memory = Memory::read(&target)?.since(&memory);
+
+    crowd.shutdown().await;
+    publisher.stop()?;
+    drop(target);
+    let mut tally = shared.tally.borrow_mut();
+    // Who never saw a keyframe is lost too, even if its connection stands.
+    let silent = (plan.viewers as u64).saturating_sub(tally.joins.total() + tally.ended());
+    let lost = tally.ended() + silent;
+    let commonest = tally.ends.iter().max_by_key(|(_, count)| **count);
+    Ok(Outcome {
+        plan,
+        window,
+        bytes: after.bytes - before.bytes,
+        server_cpu: after.server.saturating_sub(before.server),
+        load_cpu: after.load.saturating_sub(before.load),
+        busy: (
+            after.busy.0.saturating_sub(before.busy.0),
+            after.busy.1.saturating_sub(before.busy.1),
+        ),
+        memory: memory.0,
+        socket_memory: memory.1,
+        why: commonest
+            .map(|(why, _)| why.clone())
+            .or_else(|| (silent > 0).then(|| "no keyframe came".to_owned())),
+        lost,
+        latencies: std::mem::replace(&mut tally.latencies, Histogram::new()),
+        joins: std::mem::replace(&mut tally.joins, Histogram::new()),
+        faults: tally.faults,
+        publisher_late,
+    })
+}
+
+fn all_are_in(shared: &Shared, viewers: usize) -> bool {
+    let tally = shared.tally.borrow();
+    tally.joins.total() + tally.ended() >= viewers as u64
+}
+
+/// What grows during the window.
+struct Reading {
+    server: Duration,
+    load: Duration,
+    busy: (Duration, Duration),
+    bytes: u64,
+}
+
+impl Reading {
+    fn take(target: &Target, shared: &Shared, setting: &Setting) -> Result<Self> {
+        Ok(Self {
+            server: proc::cpu_of(target.pid)?,
+            load: proc::cpu_of(std::process::id())?,
+            busy: (
+                proc::busy(setting.server_processor)?,
+                proc::busy(setting.load_processor)?,
+            ),
+            bytes: shared.tally.borrow().bytes,
+        })
+    }
+}
+
+/// What viewers cost in memory.
+struct Memory {
+    server: u64,
+    sockets: u64,
+}
+
+impl Memory {
+    fn read(target: &Target) -> Result<Self> {
+        Ok(Self {
+            server: proc::memory_of(target.pid)?,
+            sockets: proc::socket_memory()?,
+        })
+    }
+
+    /// What came on top: of the server, of sockets.
+    fn since(&self, before: &Self) -> (i64, i64) {
+        let step = |now: u64, before: u64| now.cast_signed() - before.cast_signed();
+        (
+            step(self.server, before.server),
+            step(self.sockets, before.sockets),
+        )
+    }
+}
