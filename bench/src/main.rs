@@ -8,6 +8,7 @@ mod clock;
 mod frame;
 mod framing;
 mod histogram;
+mod http;
 mod proc;
 mod process;
 mod publisher;
@@ -65,6 +66,9 @@ struct Options {
     /// Its RTMP module.
     #[arg(long, default_value = "/usr/lib/nginx/modules/ngx_rtmp_module.so")]
     nginx_module: PathBuf,
+    /// The program weir, in release form.
+    #[arg(long, default_value = "weir")]
+    weir: PathBuf,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -95,6 +99,7 @@ async fn measure(mut options: Options) -> Result<()> {
         load_processor: options.load_processor,
         nginx: options.nginx,
         nginx_module: options.nginx_module,
+        weir: options.weir,
     };
     let kinds = match options.only {
         Some(kind) => vec![kind],

@@ -57,22 +57,35 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits for a line that begins so, and gives the rest of it.
+    /// Waits for a line on its standard output in which `find` finds something.
     ///
     /// # Errors
     /// When the program ends or is silent for too long.
-    pub(crate) async fn line(&mut self, beginning: &str) -> Result<String> {
+    pub(crate) async fn line<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let stdout = self.stdout.clone();
-        self.until(&format!("says `{beginning}`"), || {
+        self.until("says what was waited for", || {
             let said = fs::read_to_string(&stdout).unwrap_or_default();
             // The last line may not be whole yet.
             let whole = &said[..said.rfind('\n').map_or(0, |end| end + 1)];
-            let mut rests = whole
-                .lines()
-                .filter_map(|line| line.strip_prefix(beginning));
-            rests.next().map(|rest| rest.trim().to_owned())
+            whole.lines().find_map(&find)
         })
         .await
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it fails or goes on for too long.
+    pub(crate) async fn succeeds(mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("{} failed ({status}):\n{}", self.name, self.last_words()),
+                None => tokio::time::sleep(LOOK_EACH).await,
+            }
+        }
+        bail!("{} does not end:\n{}", self.name, self.last_words())
     }
 
     /// Waits until it accepts connections.
@@ -94,13 +107,18 @@ impl Process {
             }
             let ended = self.child.try_wait()?;
             if ended.is_some() || Instant::now() > deadline {
-                let said = fs::read_to_string(&self.stderr).unwrap_or_default();
-                let lines: Vec<&str> = said.lines().rev().take(8).collect();
-                let said = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+                let said = self.last_words();
                 bail!("{} never {what} (ended: {ended:?}):\n{said}", self.name);
             }
             tokio::time::sleep(LOOK_EACH).await;
         }
+    }
+
+    /// The end of its standard error.
+    fn last_words(&self) -> String {
+        let said = fs::read_to_string(&self.stderr).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().rev().take(8).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }
 

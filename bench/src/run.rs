@@ -43,6 +43,9 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// How long a publisher, or all viewers together, may take to come in.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// From one try to publish to the next.
+const AGAIN: Duration = Duration::from_millis(200);
+
 const LOOK_EACH: Duration = Duration::from_millis(20);
 
 /// What is to be run.
@@ -91,18 +94,7 @@ pub(crate) async fn run(plan: Plan, setting: &Setting) -> Result<Outcome> {
 async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
     let target = target::start(plan.kind, setting).await?;
     let clock = Clock::start();
-    let publisher = Publisher::start(target.place.clone(), plan.mbit, clock)?;
-    let begin = Instant::now();
-    while !publisher.publishes() {
-        if publisher.has_ended() {
-            publisher.stop()?;
-            bail!("the publisher ended before it began");
-        }
-        if begin.elapsed() > PATIENCE {
-            bail!("the publisher does not get to publish");
-        }
-        sleep(LOOK_EACH).await;
-    }
+    let publisher = publish(&target, plan.mbit, clock).await?;
     sleep(WARM_UP).await;
     let memory = Memory::read(&target)?;
 
@@ -167,6 +159,26 @@ async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
         faults: tally.faults,
         publisher_late,
     })
+}
+
+/// Publishes, again and again while the server refuses: an edge must first get its settings.
+async fn publish(target: &Target, mbit: f64, clock: Clock) -> Result<Publisher> {
+    let begin = Instant::now();
+    loop {
+        let publisher = Publisher::start(target.place.clone(), mbit, clock)?;
+        while !publisher.has_ended() {
+            if publisher.publishes() {
+                return Ok(publisher);
+            }
+            sleep(LOOK_EACH).await;
+        }
+        let ended = publisher.stop();
+        if begin.elapsed() > PATIENCE {
+            ended?;
+            bail!("the publisher ended before it began");
+        }
+        sleep(AGAIN).await;
+    }
 }
 
 fn all_are_in(shared: &Shared, viewers: usize) -> bool {

@@ -1,7 +1,8 @@
 //! What is measured: a server under test, started for one run, and where it is published to and
 //! played from.
 
-pub(crate) mod nginx;
+mod nginx;
+mod weir;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,6 +64,7 @@ pub(crate) struct Setting {
     pub(crate) load_processor: usize,
     pub(crate) nginx: PathBuf,
     pub(crate) nginx_module: PathBuf,
+    pub(crate) weir: PathBuf,
 }
 
 /// A server under test at work; all of it ends when this is dropped.
@@ -92,6 +94,16 @@ pub(crate) async fn start(kind: Kind, setting: &Setting) -> Result<Target> {
                 _folder: folder,
             })
         }
-        Kind::Weir => anyhow::bail!("no edge yet"),
+        Kind::Weir => {
+            let processor = setting.load_processor;
+            let (origin, behind) = nginx::start(setting, processor, folder.path()).await?;
+            let (edge, server, place) = weir::start(setting, folder.path(), behind.address).await?;
+            Ok(Target {
+                place,
+                pid: edge.pid(),
+                _processes: vec![edge, server, origin],
+                _folder: folder,
+            })
+        }
     }
 }
