@@ -161,3 +161,258 @@ fn happening() -> Router<App> {
         .route("/purges", post(purges::create))
         .route("/orders", get(purges::list_orders))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::fixture::{Server, Someone};
+
+    /// Who may call an operation: administrators always may.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum By {
+        Everyone,
+        Operators,
+        Administrators,
+    }
+
+    async fn call(who: &Someone, method: &str, path: &str, body: &Value) -> u16 {
+        let answer = match method {
+            "GET" => who.get(path).await,
+            "DELETE" => who.delete(path).await,
+            "PATCH" => who.patch(path, body.clone()).await,
+            "POST" => who.post(path, body.clone()).await,
+            other => unreachable!("{other}"),
+        };
+        answer.status
+    }
+
+    #[tokio::test]
+    async fn c1_every_operation_by_the_wrong_role_is_refused_and_by_the_right_one_is_not() {
+        use By::{Administrators, Everyone, Operators};
+        const ZERO: &str = "00000000000000000000000000";
+        let one = |noun: &str, prefix: &str| format!("/api/v1/{noun}/{prefix}_{ZERO}");
+        let none = Value::Null;
+        let trial = json!({"edge": format!("edge_{ZERO}"), "facts": {
+            "at_ms": 0, "addr": "192.0.2.1", "ingress": "rtmp", "host": "h", "port": 1935,
+            "action": null, "requested": {"app": "live"}}});
+        let subject = json!({"kind": "client", "client": format!("client_{ZERO}")});
+        let target = json!({"kind": "edge", "edge": format!("edge_{ZERO}")});
+        let play_token = json!({"app": "*", "stream": "*", "action": "play", "life_s": 0});
+        let history = format!("/api/v1/cache/history?edge=edge_{ZERO}&route=route_{ZERO}");
+        let mut operations: Vec<(&str, String, Value, By)> = vec![
+            ("GET", "/api/v1/me".into(), none.clone(), Everyone),
+            ("GET", "/api/v1/users".into(), none.clone(), Everyone),
+            (
+                "POST",
+                "/api/v1/users".into(),
+                json!({"name": "x", "role": "auditor", "password": "short"}),
+                Administrators,
+            ),
+            ("PATCH", one("users", "user"), json!({}), Administrators),
+            ("DELETE", one("users", "user"), none.clone(), Administrators),
+            (
+                "GET",
+                format!("{}/logins", one("users", "user")),
+                none.clone(),
+                Administrators,
+            ),
+            ("GET", "/api/v1/tokens".into(), none.clone(), Administrators),
+            (
+                "POST",
+                "/api/v1/tokens".into(),
+                json!({"name": "x", "role": "auditor", "life_s": 0}),
+                Administrators,
+            ),
+            (
+                "DELETE",
+                one("tokens", "token"),
+                none.clone(),
+                Administrators,
+            ),
+            ("GET", "/api/v1/audit".into(), none.clone(), Everyone),
+            ("GET", one("audit", "audit"), none.clone(), Everyone),
+            ("GET", "/api/v1/generations".into(), none.clone(), Everyone),
+            (
+                "POST",
+                format!("{}/drain", one("edges", "edge")),
+                json!({}),
+                Operators,
+            ),
+            (
+                "POST",
+                format!("{}/undrain", one("edges", "edge")),
+                json!({}),
+                Operators,
+            ),
+            (
+                "POST",
+                format!("{}/retire", one("edges", "edge")),
+                json!({}),
+                Administrators,
+            ),
+            (
+                "POST",
+                format!("{}/questions", one("edges", "edge")),
+                json!({"kind": "reach", "origin": format!("origin_{ZERO}")}),
+                Operators,
+            ),
+            ("GET", "/api/v1/join-tokens".into(), none.clone(), Everyone),
+            (
+                "POST",
+                "/api/v1/join-tokens".into(),
+                json!({"cluster": format!("cluster_{ZERO}")}),
+                Administrators,
+            ),
+            (
+                "DELETE",
+                one("join-tokens", "join"),
+                none.clone(),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/clusters".into(),
+                json!({"name": "x"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/groups".into(),
+                json!({"name": "x"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/clients".into(),
+                json!({"name": "a:b"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/origins".into(),
+                json!({"name": "x", "address": "rtmp://o"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/routes".into(),
+                json!({"name": "x"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/rules".into(),
+                json!({"name": "x"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/assignments".into(),
+                json!({"subject": subject, "target": target}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/assignments/reassign".into(),
+                json!({"clients": [], "target": target}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/assignments/impact".into(),
+                json!({"subjects": [subject]}),
+                Everyone,
+            ),
+            ("POST", "/api/v1/rules/try".into(), trial, Everyone),
+            (
+                "POST",
+                format!("{}/move", one("rules", "rule")),
+                json!({"before": null}),
+                Administrators,
+            ),
+            (
+                "POST",
+                format!("{}/stream-password", one("clients", "client")),
+                json!({}),
+                Administrators,
+            ),
+            (
+                "DELETE",
+                format!("{}/stream-password", one("clients", "client")),
+                none.clone(),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/play-tokens".into(),
+                play_token,
+                Administrators,
+            ),
+            ("GET", "/api/v1/sessions".into(), none.clone(), Everyone),
+            (
+                "GET",
+                "/api/v1/sessions/counts".into(),
+                none.clone(),
+                Everyone,
+            ),
+            ("GET", one("sessions", "session"), none.clone(), Everyone),
+            ("POST", "/api/v1/sessions/end".into(), json!({}), Operators),
+            ("GET", "/api/v1/streams".into(), none.clone(), Everyone),
+            ("GET", "/api/v1/cache".into(), none.clone(), Everyone),
+            ("GET", history, none.clone(), Everyone),
+            (
+                "POST",
+                "/api/v1/purges".into(),
+                json!({"kind": "url", "url": "x"}),
+                Operators,
+            ),
+            ("GET", "/api/v1/orders".into(), none.clone(), Everyone),
+        ];
+        for (noun, prefix) in [
+            ("clusters", "cluster"),
+            ("edges", "edge"),
+            ("origins", "origin"),
+            ("routes", "route"),
+            ("groups", "group"),
+            ("clients", "client"),
+            ("assignments", "assignment"),
+            ("rules", "rule"),
+        ] {
+            operations.push(("GET", format!("/api/v1/{noun}"), none.clone(), Everyone));
+            operations.push(("GET", one(noun, prefix), none.clone(), Everyone));
+            operations.push((
+                "PATCH",
+                one(noun, prefix),
+                json!({"name": "x"}),
+                Administrators,
+            ));
+            operations.push(("DELETE", one(noun, prefix), none.clone(), Administrators));
+        }
+
+        let server = Server::start().await;
+        let callers = [
+            (
+                server.administrator(),
+                [Everyone, Operators, Administrators].as_slice(),
+            ),
+            (server.operator(), [Everyone, Operators].as_slice()),
+            (server.auditor(), [Everyone].as_slice()),
+        ];
+        for (method, path, body, by) in &operations {
+            let stranger = call(&server.anonymous(), method, path, body).await;
+            assert_eq!(stranger, 401, "{method} {path} by nobody");
+            for (who, rights) in &callers {
+                let status = call(who, method, path, body).await;
+                let shown = format!("{method} {path} by one of {rights:?}: {status}");
+                assert_eq!(status == 403, !rights.contains(by), "{shown}");
+                // The right ones come through to the verb: what is asked for does not exist.
+                assert!(
+                    ![400, 401, 405].contains(&status) && status < 500,
+                    "{shown}"
+                );
+            }
+        }
+    }
+}

@@ -27,7 +27,7 @@ use crate::auth;
 const REPORT_BYTES: usize = 16 * 1024 * 1024;
 
 /// The routes of the agents' API. They bring their own limits of size and time.
-pub fn routes() -> Router<App> {
+pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route(JOIN_PATH, post(join))
         .route(UPDATES_PATH, get(updates))

@@ -33,7 +33,7 @@ use crate::store::statistics::Statistics;
 
 /// A server for one test.
 pub(crate) struct Server {
-    dir: Arc<TempDir>,
+    _dir: Arc<TempDir>,
     app: App,
     router: Router,
     tokens: [String; 3],
@@ -96,7 +96,7 @@ impl Server {
         }
         let tokens = secrets.try_into().unwrap();
         Self {
-            dir,
+            _dir: dir,
             router: router(app.clone()),
             app,
             tokens,
@@ -109,10 +109,6 @@ impl Server {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.app.clock()
-    }
-
-    pub(crate) fn data_dir(&self) -> &std::path::Path {
-        self.dir.path()
     }
 
     fn someone(&self, headers: Vec<(&'static str, String)>) -> Someone {
@@ -195,10 +191,6 @@ impl Someone {
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.json("POST", path, body).await
-    }
-
-    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
-        self.json("PUT", path, body).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {

@@ -66,7 +66,7 @@ impl Server {
             listen,
             public_url,
         } = config;
-        std::fs::create_dir_all(&data_dir).map_err(|source| StartError::DataDir {
+        make_private_dir(&data_dir).map_err(|source| StartError::DataDir {
             path: data_dir.display().to_string(),
             source,
         })?;
@@ -147,6 +147,15 @@ impl Drop for Server {
         self.app.stop_waiting();
         self.serving.abort();
     }
+}
+
+/// Makes the directory where it is missing, for its owner alone.
+fn make_private_dir(path: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// An address that others can dial: where all interfaces are listened on, the loopback one.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -244,16 +244,24 @@ impl Store {
     }
 }
 
-/// Opens one file with its writing and its reading pool, migrated.
+/// Opens one file with its writing and its reading pool, migrated. Nobody but the server's own user
+/// may read it: it holds what signs and what opens.
 async fn open_pools(
     path: &Path,
     synchronous: SqliteSynchronous,
     migrations: &Migrator,
 ) -> Result<(SqlitePool, SqlitePool), Error> {
-    let shown = || path.display().to_string();
+    let open = |source| Error::Open {
+        path: path.display().to_string(),
+        source,
+    };
+    let migrate = |source| Error::Migrate {
+        path: path.display().to_string(),
+        source,
+    };
+    make_private(path).map_err(|error| open(error.into()))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
@@ -263,25 +271,64 @@ async fn open_pools(
         .acquire_timeout(WRITE_WAIT)
         .connect_with(options.clone())
         .await
-        .map_err(|source| Error::Open {
-            path: shown(),
-            source,
-        })?;
-    migrations
-        .run(&writer)
+        .map_err(open)?;
+    back_up_before_migrating(&writer, path, migrations)
         .await
-        .map_err(|source| Error::Migrate {
-            path: shown(),
-            source,
-        })?;
+        .map_err(migrate)?;
+    migrations.run(&writer).await.map_err(migrate)?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(WRITE_WAIT)
-        .connect_with(options.create_if_missing(false).read_only(true))
+        .connect_with(options.read_only(true))
         .await
-        .map_err(|source| Error::Open {
-            path: shown(),
-            source,
-        })?;
+        .map_err(open)?;
     Ok((writer, readers))
 }
+
+/// Makes the file where it is missing, for its owner alone; SQLite gives its companions the same
+/// mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Copies a database that is about to be migrated: migrations only go forward.
+async fn back_up_before_migrating(
+    writer: &SqlitePool,
+    path: &Path,
+    migrations: &Migrator,
+) -> Result<(), MigrateError> {
+    let mut conn = writer.acquire().await?;
+    conn.ensure_migrations_table(&migrations.table_name).await?;
+    let applied = conn.list_applied_migrations(&migrations.table_name).await?;
+    let Some(newest) = applied.iter().map(|migration| migration.version).max() else {
+        return Ok(());
+    };
+    if migrations
+        .iter()
+        .all(|migration| migration.version <= newest)
+    {
+        return Ok(());
+    }
+    let mut copy = path.as_os_str().to_owned();
+    copy.push(format!(".before-{}", newest + 1));
+    let copy = Path::new(&copy);
+    if copy.exists() {
+        // A try before this one made it, and did not get past the migration.
+        return Ok(());
+    }
+    make_private(copy).map_err(|error| MigrateError::Execute(error.into()))?;
+    sqlx::query("VACUUM INTO $1")
+        .bind(copy.to_string_lossy())
+        .execute(&mut *conn)
+        .await?;
+    tracing::info!(copy = %copy.display(), "copied the database before migrating it");
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -85,3 +85,113 @@ pub(super) async fn ask(
 ) -> Answer<Json<questions::Answer>> {
     Ok(Json(questions::ask(&app, &caller, id, ask).await?))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use contract::report::{SettingsState, Stamp};
+    use contract::snapshot::{EdgeState, Snapshot};
+    use serde_json::json;
+
+    use crate::fixture::Server;
+
+    #[tokio::test]
+    async fn a_draining_edge_is_so_in_its_siblings_snapshots() {
+        let server = Server::start().await;
+        let cluster = server.cluster("north").await;
+        let alpha = server.agent(cluster, "alpha").await;
+        let beta = server.agent(cluster, "beta").await;
+        let state = async || {
+            let document = beta.catch_up().await.0.snapshot.unwrap();
+            let snapshot: Snapshot = serde_json::from_str(document.snapshot.get()).unwrap();
+            snapshot.neighbor(alpha.edge).unwrap().state
+        };
+        assert_eq!(state().await, EdgeState::Active);
+        let one = format!("/api/v1/edges/{}", alpha.edge);
+        let drained = server
+            .operator()
+            .post(&format!("{one}/drain"), json!({}))
+            .await;
+        assert_eq!(drained.body["state"], "draining");
+        assert_eq!(state().await, EdgeState::Draining);
+        server
+            .operator()
+            .post(&format!("{one}/undrain"), json!({}))
+            .await;
+        assert_eq!(state().await, EdgeState::Active);
+    }
+
+    #[tokio::test]
+    async fn shows_what_an_edge_should_have_and_what_it_serves() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        let (_, query) = agent.catch_up().await;
+        let serving = Stamp {
+            generation: query.generation,
+            hash: query.hash.clone(),
+        };
+        let settings = SettingsState {
+            serving: Some(serving),
+            ..SettingsState::default()
+        };
+        agent
+            .report(&server, |report| report.settings = settings)
+            .await;
+        let shown = server
+            .auditor()
+            .get(&format!("/api/v1/edges/{}", agent.edge))
+            .await;
+        assert_eq!(
+            shown.body["wanted"],
+            shown.body["report"]["settings"]["serving"]
+        );
+        assert_eq!(shown.body["report"]["sessions"], 0);
+    }
+
+    #[tokio::test]
+    async fn an_edge_is_renamed_moved_and_given_public_addresses() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        let south = server.cluster("south").await;
+        let one = format!("/api/v1/edges/{}", agent.edge);
+        let admin = server.administrator();
+        let wanted = json!({
+            "name": "omega", "cluster": south, "public": {"rtmp": "edge.example:1935", "http": null}
+        });
+        let changed = admin.patch(&one, wanted).await;
+        assert_eq!(
+            (changed.status, &changed.body["name"]),
+            (200, &json!("omega")),
+            "{changed:?}"
+        );
+        let document = agent.catch_up().await.0.snapshot.unwrap();
+        let snapshot: Snapshot = serde_json::from_str(document.snapshot.get()).unwrap();
+        assert_eq!(snapshot.cluster, south);
+        assert_eq!(
+            snapshot.own().unwrap().rtmp.as_ref().unwrap().to_string(),
+            "edge.example:1935"
+        );
+        for (fields, field) in [
+            (
+                json!({"cluster": "cluster_00000000000000000000000000"}),
+                "cluster",
+            ),
+            (json!({"state": "active"}), "state"),
+            (json!({"public": {"rtmp": "no port"}}), "public"),
+        ] {
+            let refused = admin.patch(&one, fields).await;
+            assert_eq!(refused.body["faults"][0]["field"], field, "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_edge_that_an_assignment_points_at_is_not_retired() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        let new = json!({"subject": {"kind": "everyone"}, "target": {"kind": "edge", "edge": agent.edge}});
+        let admin = server.administrator();
+        assert_eq!(admin.post("/api/v1/assignments", new).await.status, 201);
+        let retire = format!("/api/v1/edges/{}/retire", agent.edge);
+        assert_eq!(admin.post(&retire, json!({})).await.status, 409);
+    }
+}

@@ -67,3 +67,33 @@ pub(super) async fn delete(
     groups::delete(&app, &caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use crate::fixture::Server;
+
+    #[tokio::test]
+    async fn a_group_that_a_client_is_in_stays() {
+        let server = Server::start().await;
+        let admin = server.administrator();
+        let group = admin.post("/api/v1/groups", json!({"name": "press"})).await;
+        let new = json!({"name": "camera", "groups": [group.body["id"]]});
+        let client = admin.post("/api/v1/clients", new).await;
+        assert_eq!(client.status, 201, "{client:?}");
+        let one = format!("/api/v1/groups/{}", group.body["id"].as_str().unwrap());
+        let refused = admin.delete(&one).await;
+        assert!(
+            refused.text.contains("client `camera` uses it"),
+            "{refused:?}"
+        );
+        let client = format!("/api/v1/clients/{}", client.body["id"].as_str().unwrap());
+        assert_eq!(
+            admin.patch(&client, json!({"groups": []})).await.status,
+            200
+        );
+        assert_eq!(admin.delete(&one).await.status, 204);
+    }
+}

@@ -19,3 +19,33 @@ pub(super) async fn create(
         Json(play_tokens::create(&app, &caller, new).await?),
     ))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use contract::snapshot::Snapshot;
+    use contract::token::PlayToken;
+    use serde_json::json;
+
+    use crate::fixture::Server;
+
+    #[tokio::test]
+    async fn a_play_token_is_accepted_by_the_edges_and_not_written_down() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        let document = agent.catch_up().await.0.snapshot.unwrap();
+        let snapshot: Snapshot = serde_json::from_str(document.snapshot.get()).unwrap();
+        let admin = server.administrator();
+        let new = json!({"app": "live", "stream": "cam*", "action": "play", "life_s": 60});
+        let made = admin.post("/api/v1/play-tokens", new).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let text = made.body["secret"].as_str().unwrap();
+        let now_ms = server.clock().now_ms();
+        let token = PlayToken::verify(text, &snapshot.keys, now_ms).unwrap();
+        assert_eq!(token.stream.as_str(), "cam*");
+        PlayToken::verify(text, &snapshot.keys, now_ms + 61_000).unwrap_err();
+        let audit = admin.get("/api/v1/audit?noun=play_tokens").await;
+        assert_eq!(audit.body["items"][0]["after"]["app"], "live");
+        assert!(!audit.text.contains(text));
+    }
+}

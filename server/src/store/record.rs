@@ -239,14 +239,3 @@ pub(crate) async fn changed_since<R: Record>(
         .during("read changed settings")?;
     rows.iter().map(R::read).collect()
 }
-
-/// How many records there are.
-pub(crate) async fn count<R: Record>(conn: &mut SqliteConnection) -> Result<u64, Error> {
-    let count: i64 =
-        QueryBuilder::<sqlx::Sqlite>::new(format!("SELECT count(*) FROM {}", R::TABLE))
-            .build_query_scalar()
-            .fetch_one(conn)
-            .await
-            .during("count settings")?;
-    Ok(count.unsigned_abs())
-}
