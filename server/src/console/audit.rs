@@ -72,8 +72,12 @@ fn who(entry: &Entry) -> String {
     }
 }
 
-/// The kind of thing in the singular, and its name.
+/// The kind of thing in the singular, and its name; nothing when somebody did something to themselves.
 fn what(entry: &Entry) -> String {
+    let is_self = entry.actor_id.as_ref() == Some(&entry.subject_id);
+    if is_self || (entry.noun == "logins" && entry.subject_name == entry.actor_name) {
+        return String::new();
+    }
     let kind = match entry.noun.as_str() {
         "tokens" => "API token".to_owned(),
         noun => noun.strip_suffix('s').unwrap_or(noun).replace('_', " "),
@@ -88,14 +92,15 @@ fn what(entry: &Entry) -> String {
 /// A verb in the past: what somebody did.
 fn did(verb: &str) -> String {
     match verb {
-        "sign_in" => "signed in:".to_owned(),
-        "sign_out" => "signed out:".to_owned(),
+        "sign_in" => "signed in".to_owned(),
+        "sign_out" => "signed out".to_owned(),
         "set_up" => "set up the server with".to_owned(),
         "set_password" => "set another password of".to_owned(),
         "make" => "made".to_owned(),
         "update" => "changed".to_owned(),
+        "make_stream_password" => "made a stream password for".to_owned(),
+        "remove_stream_password" => "removed the stream password of".to_owned(),
         "undrain" => "took back".to_owned(),
-        "rotate_stream_password" | "stream_password" => "made a stream password for".to_owned(),
         "reassign" => "reassigned".to_owned(),
         verb => {
             let words = verb.replace('_', " ");

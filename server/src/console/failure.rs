@@ -3,6 +3,8 @@
 //! In: an error of the verbs. Out: a status, and the words that `visitor::seat` draws in the frame of who asked.
 //! Invariant: an internal cause goes to the log and never to the page.
 
+use std::str::FromStr;
+
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
@@ -53,6 +55,11 @@ impl Failure {
             "Your login has ended, or you have not signed in yet.",
         )
     }
+}
+
+/// An id out of an address. Anything else leads nowhere.
+pub(crate) fn id_in<T: FromStr>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|_| Failure::no_page())
 }
 
 impl From<Error> for Failure {

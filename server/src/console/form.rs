@@ -77,6 +77,21 @@ impl Form {
         self
     }
 
+    /// The same form with this value where nothing was typed.
+    pub(crate) fn or(self, name: &str, value: &str) -> Self {
+        if self.value(name).is_empty() {
+            self.without(name).with(name, value)
+        } else {
+            self
+        }
+    }
+
+    /// The same form with this field empty.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.values.remove(name);
+        self
+    }
+
     /// What stands in a field; nothing typed is an empty text.
     pub(crate) fn value(&self, name: &str) -> &str {
         self.values

@@ -304,12 +304,20 @@ pub(crate) fn bytes(amount: u64) -> String {
 
 /// A rate in bits a second in powers of 1,000, from bytes a second.
 pub(crate) fn bit_rate(bytes_per_second: u64) -> String {
-    scaled(
-        bytes_per_second.saturating_mul(8),
-        1_000,
-        &["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"],
-    )
+    scaled(bytes_per_second.saturating_mul(8), 1_000, &BIT_RATES)
 }
+
+/// A bit rate as its number and its unit, for figures that are drawn large.
+pub(crate) fn split_bit_rate(bytes_per_second: u64) -> (String, &'static str) {
+    let text = bit_rate(bytes_per_second);
+    let unit = BIT_RATES
+        .into_iter()
+        .find(|unit| text.ends_with(&format!(" {unit}")))
+        .unwrap_or_default();
+    (text.trim_end_matches(unit).trim_end().to_owned(), unit)
+}
+
+const BIT_RATES: [&str; 5] = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
 
 fn scaled(amount: u64, base: u64, units: &[&str]) -> String {
     let mut unit = 0;

@@ -8,7 +8,7 @@ use contract::name::Name;
 use http::StatusCode;
 
 use super::confirm::Confirm;
-use super::failure::Failure;
+use super::failure::{Failure, id_in};
 use super::form::{Choice, Form};
 use super::page::{Frame, Section};
 use super::parts::When;
@@ -161,13 +161,9 @@ fn shown_once(visitor: &Visitor, made: &tokens::MadeApiToken) -> Response {
     .respond()
 }
 
-fn id_of(text: &str) -> Result<ApiTokenId, Failure> {
-    text.parse().map_err(|_| Failure::no_page())
-}
-
 /// Asks before revoking.
 pub(crate) async fn ask_revoke(visitor: Visitor, Path(id): Path<String>) -> Answer {
-    let id = id_of(&id)?;
+    let id = id_in(&id)?;
     let tokens = tokens::list(&visitor.app, &visitor.caller, &Window::whole())
         .await?
         .items;
@@ -195,7 +191,7 @@ pub(crate) async fn ask_revoke(visitor: Visitor, Path(id): Path<String>) -> Answ
 
 /// Revokes a token.
 pub(crate) async fn revoke(visitor: Visitor, Path(id): Path<String>) -> Answer {
-    tokens::revoke(&visitor.app, &visitor.caller, id_of(&id)?).await?;
+    tokens::revoke(&visitor.app, &visitor.caller, id_in(&id)?).await?;
     Ok(go("/tokens", "The token was revoked."))
 }
 

@@ -8,7 +8,7 @@ use contract::name::Name;
 use http::StatusCode;
 
 use super::confirm::Confirm;
-use super::failure::Failure;
+use super::failure::id_in;
 use super::form::{Choice, Form};
 use super::page::{Frame, Section};
 use super::parts::When;
@@ -155,14 +155,10 @@ pub(crate) async fn create(visitor: Visitor, mut form: Form) -> Answer {
     Ok(EditPage::respond(&visitor, None, form))
 }
 
-fn id_of(text: &str) -> Result<UserId, Failure> {
-    text.parse().map_err(|_| Failure::no_page())
-}
-
 /// One user's form.
 pub(crate) async fn show_one(visitor: Visitor, Path(id): Path<String>) -> Answer {
     visitor.caller.needs(Permission::ManageAccess)?;
-    let user = users::show(&visitor.app, &visitor.caller, id_of(&id)?).await?;
+    let user = users::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
     let form = Form::default()
         .with("name", &user.name)
         .with("role", user.role);
@@ -176,7 +172,7 @@ pub(crate) async fn show_one(visitor: Visitor, Path(id): Path<String>) -> Answer
 /// Changes name and role.
 pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: Form) -> Answer {
     visitor.caller.needs(Permission::ManageAccess)?;
-    let user = users::show(&visitor.app, &visitor.caller, id_of(&id)?).await?;
+    let user = users::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
     let wanted = UserChange {
         name: form.take("name"),
         role: form.take("role"),
@@ -202,7 +198,7 @@ pub(crate) async fn set_password(
     mut form: Form,
 ) -> Answer {
     visitor.caller.needs(Permission::ManageAccess)?;
-    let user = users::show(&visitor.app, &visitor.caller, id_of(&id)?).await?;
+    let user = users::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
     let wanted = UserChange {
         password: Some(form.take_secret("password")),
         ..UserChange::default()
@@ -247,12 +243,12 @@ async fn question(visitor: &Visitor, id: UserId, conflict: Option<String>) -> An
 /// Asks before deleting.
 pub(crate) async fn ask_delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
     visitor.caller.needs(Permission::ManageAccess)?;
-    question(&visitor, id_of(&id)?, None).await
+    question(&visitor, id_in(&id)?, None).await
 }
 
 /// Deletes a user.
 pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
-    let id = id_of(&id)?;
+    let id = id_in(&id)?;
     let mut form = Form::default();
     let deleted = users::delete(&visitor.app, &visitor.caller, id).await;
     if form.answer(deleted)?.is_some() {

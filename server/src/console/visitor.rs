@@ -93,11 +93,6 @@ impl Visitor {
     pub(crate) fn wants_part(&self) -> bool {
         self.reader.is_part
     }
-
-    /// The address of this page with its filters, for its live part.
-    pub(crate) fn path(&self) -> String {
-        self.reader.path.clone()
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Reader {
@@ -228,6 +223,11 @@ pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// The live part of a page, alone.
+pub(crate) fn part(block: &impl Template) -> Response {
+    show(StatusCode::OK, block)
 }
 
 /// Leads on to another page, which says what was done.

@@ -1,0 +1,517 @@
+//! Assignments: which client belongs where; “Move to…” for chosen clients; assigning groups, networks, everyone.
+//!
+//! Invariant: nothing is moved before a page has said how many live sessions it touches.
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use contract::assignment::{Elsewhere, Subject, Target};
+use contract::id::{AssignmentId, ClientId};
+use http::StatusCode;
+
+use super::clients::{governing, window_of};
+use super::confirm::Confirm;
+use super::failure::{Failure, id_in};
+use super::form::{Choice, Form};
+use super::names::{Names, target_in, target_text};
+use super::page::{Frame, Section};
+use super::parts::{State, Tone, plural};
+use super::visitor::{Answer, Visitor, escaped, go, show};
+use crate::app::assignments::{self, Assignment, Reassignment};
+use crate::app::clients::{self, ClientSummary};
+use crate::app::{Error, Permission, Window};
+
+struct ClientRow {
+    id: ClientId,
+    name: String,
+    groups: String,
+    target: Option<String>,
+    elsewhere: Option<&'static str>,
+    by: String,
+    sessions: u64,
+}
+
+struct AssignmentRow {
+    id: AssignmentId,
+    who: String,
+    target: String,
+    elsewhere: &'static str,
+    state: State,
+}
+
+#[derive(Template)]
+#[template(path = "assignments/list.html")]
+struct ListPage {
+    frame: Frame,
+    may_change: bool,
+    clients: Vec<ClientRow>,
+    assignments: Vec<AssignmentRow>,
+    next: Option<String>,
+}
+
+/// Clients with where they belong, and all assignments.
+pub(crate) async fn list(visitor: Visitor, Query(pairs): Query<Vec<(String, String)>>) -> Answer {
+    let mut names = Names::read(&visitor).await?;
+    let all = assignments::list(&visitor.app, &visitor.caller, &Window::whole())
+        .await?
+        .items;
+    let listing = clients::list(&visitor.app, &visitor.caller, &window_of(pairs)).await?;
+    let assigned = all
+        .iter()
+        .filter_map(|assignment| match assignment.subject {
+            Subject::Client { client } => Some(client),
+            Subject::Group { .. } | Subject::Network { .. } | Subject::Everyone => None,
+        });
+    names.add_clients(&visitor, assigned).await?;
+    let mut rows = Vec::with_capacity(listing.items.len());
+    for client in listing.items {
+        rows.push(client_row(&visitor, &client, &names, &all).await?);
+    }
+    let page = ListPage {
+        frame: visitor.frame(Section::Assignments),
+        may_change: visitor.may(Permission::ChangeSettings),
+        clients: rows,
+        assignments: all
+            .iter()
+            .map(|assignment| assignment_row(assignment, &names))
+            .collect(),
+        next: listing
+            .next
+            .map(|after| format!("/assignments?after={}", escaped(&after))),
+    };
+    Ok(show(StatusCode::OK, &page))
+}
+
+async fn client_row(
+    visitor: &Visitor,
+    client: &ClientSummary,
+    names: &Names,
+    all: &[Assignment],
+) -> Result<ClientRow, Error> {
+    let subject = Subject::Client { client: client.id };
+    let own = assignments::of_subject(&visitor.app, &visitor.caller, &subject).await?;
+    let groups = &client.settings.groups;
+    let by_group = || {
+        groups
+            .iter()
+            .filter_map(|group| governing(all, &Subject::Group { group: *group }))
+    };
+    let (assignment, by) = if let Some(own) = governing(&own, &subject) {
+        (Some(own), "its own".to_owned())
+    } else if let Some(first) =
+        by_group().min_by_key(|assignment| (assignment.order, assignment.id))
+    {
+        (Some(first), names.subject(&first.subject))
+    } else if let Some(everyone) = governing(all, &Subject::Everyone) {
+        (Some(everyone), "everyone, or its network".to_owned())
+    } else {
+        (None, "none".to_owned())
+    };
+    Ok(ClientRow {
+        id: client.id,
+        name: client.settings.name.to_string(),
+        groups: groups
+            .iter()
+            .map(|group| names.group(*group))
+            .collect::<Vec<_>>()
+            .join(", "),
+        target: assignment.map(|assignment| names.target(&assignment.target)),
+        elsewhere: assignment.map(|assignment| elsewhere_words(assignment.elsewhere)),
+        by,
+        sessions: assignments::impact(&visitor.app, &visitor.caller, &[subject])?.sessions,
+    })
+}
+
+fn assignment_row(assignment: &Assignment, names: &Names) -> AssignmentRow {
+    AssignmentRow {
+        id: assignment.id,
+        who: names.subject(&assignment.subject),
+        target: names.target(&assignment.target),
+        elsewhere: elsewhere_words(assignment.elsewhere),
+        state: if assignment.enabled {
+            State::new(Tone::Good, "In force")
+        } else {
+            State::new(Tone::Off, "Switched off")
+        },
+    }
+}
+
+fn elsewhere_words(elsewhere: Elsewhere) -> &'static str {
+    match elsewhere {
+        Elsewhere::Refuse => "refused",
+        Elsewhere::Relay => "relayed",
+        Elsewhere::Redirect => "redirected",
+    }
+}
+
+fn elsewheres() -> Vec<Choice> {
+    Elsewhere::ALL
+        .into_iter()
+        .map(|elsewhere| {
+            let (label, help) = match elsewhere {
+                Elsewhere::Relay => (
+                    "Relayed",
+                    "The edge carries them to where they belong. Works with every client.",
+                ),
+                Elsewhere::Refuse => ("Refused", "They must come to the right edge."),
+                Elsewhere::Redirect => (
+                    "Redirected",
+                    "Told to go there; clients not known to follow are relayed.",
+                ),
+            };
+            Choice::new(elsewhere.as_str(), label).meaning(help)
+        })
+        .collect()
+}
+
+fn elsewhere_in(form: &mut Form) -> Option<Elsewhere> {
+    let found = Elsewhere::ALL
+        .into_iter()
+        .find(|elsewhere| elsewhere.as_str() == form.value("elsewhere"));
+    if found.is_none() {
+        form.blame("elsewhere", "choose what happens at any other edge");
+    }
+    found
+}
+
+fn target_of(form: &mut Form) -> Option<Target> {
+    let found = target_in(form.value("target"));
+    if found.is_none() {
+        form.blame("target", "choose an edge or a cluster");
+    }
+    found
+}
+
+struct Chosen {
+    id: ClientId,
+    name: String,
+}
+
+#[derive(Template)]
+#[template(path = "assignments/move.html")]
+struct MovePage {
+    frame: Frame,
+    title: String,
+    clients: Vec<Chosen>,
+    targets: Vec<Choice>,
+    elsewheres: Vec<Choice>,
+    form: Form,
+}
+
+/// Asks where chosen clients shall belong; then says what that touches.
+pub(crate) async fn ask_move(
+    visitor: Visitor,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let mut form: Form = pairs.into_iter().collect();
+    let ids: Vec<ClientId> = form
+        .all("client")
+        .iter()
+        .filter_map(|id| id.parse().ok())
+        .collect();
+    let mut names = Names::read(&visitor).await?;
+    names.add_clients(&visitor, ids.iter().copied()).await?;
+    if form.has("check", "1") && !ids.is_empty() {
+        let (target, elsewhere) = (target_of(&mut form), elsewhere_in(&mut form));
+        if let (Some(target), Some(elsewhere)) = (target, elsewhere) {
+            return confirm_move(&visitor, &names, &ids, target, elsewhere);
+        }
+    }
+    let form = if form.has("check", "1") {
+        form
+    } else {
+        form.or("elsewhere", Elsewhere::Relay.as_str())
+    };
+    let page = MovePage {
+        frame: visitor.frame(Section::Assignments),
+        title: format!("Move {}", plural(ids.len() as u64, "client", "clients")),
+        clients: ids
+            .iter()
+            .map(|id| Chosen {
+                id: *id,
+                name: names.client(*id),
+            })
+            .collect(),
+        targets: names.target_choices(),
+        elsewheres: elsewheres(),
+        form,
+    };
+    Ok(show(page.form.status(), &page))
+}
+
+fn confirm_move(
+    visitor: &Visitor,
+    names: &Names,
+    ids: &[ClientId],
+    target: Target,
+    elsewhere: Elsewhere,
+) -> Answer {
+    let subjects: Vec<Subject> = ids
+        .iter()
+        .map(|client| Subject::Client { client: *client })
+        .collect();
+    let sessions = assignments::impact(&visitor.app, &visitor.caller, &subjects)?.sessions;
+    let who: Vec<String> = ids.iter().map(|id| names.client(*id)).collect();
+    let touched = match sessions {
+        0 => "None of them has a live session now.".to_owned(),
+        many => format!(
+            "This touches {}: the edges judge them again within a second, and end, move or leave each alone.",
+            plural(many, "live session", "live sessions")
+        ),
+    };
+    let mut hidden: Vec<(String, String)> = ids
+        .iter()
+        .map(|id| ("client".to_owned(), id.to_string()))
+        .collect();
+    hidden.push(("target".to_owned(), target_text(&target)));
+    hidden.push(("elsewhere".to_owned(), elsewhere.as_str().to_owned()));
+    Ok(Confirm {
+        frame: visitor.frame(Section::Assignments),
+        title: format!(
+            "Move {} to {}?",
+            plural(ids.len() as u64, "client", "clients"),
+            names.target(&target)
+        ),
+        lines: vec![
+            format!("{}.", who.join(", ")),
+            format!("At any other edge they are {}.", elsewhere_words(elsewhere)),
+            touched,
+        ],
+        button: format!("Move to {}", names.target(&target)),
+        gentle: true,
+        action: "/assignments/move".to_owned(),
+        hidden,
+        back: "/assignments".to_owned(),
+        back_name: "Assignments",
+        conflict: None,
+    }
+    .respond())
+}
+
+/// Moves clients, all in one change.
+pub(crate) async fn move_all(visitor: Visitor, mut form: Form) -> Answer {
+    let ids: Vec<ClientId> = form
+        .all("client")
+        .iter()
+        .filter_map(|id| id.parse().ok())
+        .collect();
+    let (target, elsewhere) = (target_of(&mut form), elsewhere_in(&mut form));
+    let (Some(target), Some(elsewhere)) = (target, elsewhere) else {
+        return Err(Failure::malformed(
+            "the form names no edge, cluster or policy",
+        ));
+    };
+    let wanted = Reassignment {
+        clients: ids,
+        target,
+        elsewhere,
+    };
+    let done = assignments::reassign(&visitor.app, &visitor.caller, &wanted).await?;
+    let names = Names::read(&visitor).await?;
+    let note = format!(
+        "{} to {} in generation {}. {} again now.",
+        plural(
+            done.assignments.len() as u64,
+            "client belongs",
+            "clients belong"
+        ),
+        names.target(&target),
+        done.generation,
+        plural(
+            done.sessions,
+            "live session is judged",
+            "live sessions are judged"
+        ),
+    );
+    Ok(go("/assignments", note))
+}
+
+#[derive(Template)]
+#[template(path = "assignments/edit.html")]
+struct EditPage {
+    frame: Frame,
+    title: String,
+    action: String,
+    subjects: Vec<Choice>,
+    targets: Vec<Choice>,
+    elsewheres: Vec<Choice>,
+    form: Form,
+}
+
+impl EditPage {
+    async fn respond(visitor: &Visitor, known: Option<&Assignment>, form: Form) -> Answer {
+        let mut names = Names::read(visitor).await?;
+        let mut subjects = vec![
+            Choice::new("network", "A network"),
+            Choice::new("everyone", "Everyone"),
+        ];
+        subjects.extend(
+            names
+                .group_choices()
+                .into_iter()
+                .map(|group| Choice::new(group.value, format!("Group {}", group.label))),
+        );
+        if let Some(Subject::Client { client }) = known.map(|assignment| assignment.subject) {
+            names.add_clients(visitor, [client]).await?;
+            subjects.push(Choice::new(client, names.client(client)));
+        }
+        let page = Self {
+            frame: visitor.frame(Section::Assignments),
+            title: known.map_or_else(
+                || "Assign a group, a network or everyone".to_owned(),
+                |assignment| {
+                    format!(
+                        "Change where {} belongs",
+                        names.subject(&assignment.subject)
+                    )
+                },
+            ),
+            action: known.map_or_else(
+                || "/assignments/new".to_owned(),
+                |assignment| format!("/assignments/{}", assignment.id),
+            ),
+            subjects,
+            targets: names.target_choices(),
+            elsewheres: elsewheres(),
+            form,
+        };
+        Ok(show(page.form.status(), &page))
+    }
+}
+
+fn filled(assignment: &Assignment) -> Form {
+    let (subject, network) = match assignment.subject {
+        Subject::Client { client } => (client.to_string(), String::new()),
+        Subject::Group { group } => (group.to_string(), String::new()),
+        Subject::Network { network } => ("network".to_owned(), network.to_string()),
+        Subject::Everyone => ("everyone".to_owned(), String::new()),
+    };
+    let form = Form::default()
+        .with("subject", subject)
+        .with("network", network)
+        .with("target", target_text(&assignment.target))
+        .with("elsewhere", assignment.elsewhere.as_str())
+        .with("order", assignment.order);
+    if assignment.enabled {
+        form.with("enabled", "on")
+    } else {
+        form
+    }
+}
+
+fn read(form: &mut Form) -> Option<Assignment> {
+    let subject = match form.value("subject").to_owned().as_str() {
+        "everyone" => Some(Subject::Everyone),
+        "network" => form
+            .take("network")
+            .map(|network| Subject::Network { network }),
+        id if id.starts_with("group_") => {
+            form.take("subject").map(|group| Subject::Group { group })
+        }
+        _ => form
+            .take("subject")
+            .map(|client| Subject::Client { client }),
+    };
+    let (target, elsewhere) = (target_of(form), elsewhere_in(form));
+    let order = form.take_number("order", "a whole number");
+    form.is_sound().then_some(())?;
+    Some(Assignment {
+        elsewhere: elsewhere?,
+        order: order?,
+        enabled: form.has("enabled", "on"),
+        ..assignments::blank(subject?, target?)
+    })
+}
+
+/// The form of a new assignment.
+pub(crate) async fn ask_create(visitor: Visitor) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let form = Form::default()
+        .with("elsewhere", Elsewhere::Relay.as_str())
+        .with("order", 0)
+        .with("enabled", "on");
+    EditPage::respond(&visitor, None, form).await
+}
+
+/// Assigns a group, a network or everyone.
+pub(crate) async fn create(visitor: Visitor, mut form: Form) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    if let Some(wanted) = read(&mut form) {
+        let made = assignments::assign(&visitor.app, &visitor.caller, wanted).await;
+        if form.answer(made)?.is_some() {
+            return Ok(go(
+                "/assignments",
+                "The assignment is in force on every edge within a second.",
+            ));
+        }
+    }
+    EditPage::respond(&visitor, None, form).await
+}
+
+/// One assignment's form.
+pub(crate) async fn show_one(visitor: Visitor, Path(id): Path<String>) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let assignment = assignments::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    let form = filled(&assignment);
+    EditPage::respond(&visitor, Some(&assignment), form).await
+}
+
+/// Changes an assignment.
+pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: Form) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let present = assignments::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    if let Some(wanted) = read(&mut form) {
+        let changed =
+            assignments::update(&visitor.app, &visitor.caller, present.id, |_| Ok(wanted)).await;
+        if form.answer(changed)?.is_some() {
+            return Ok(go(
+                "/assignments",
+                "The assignment was changed. Live sessions are judged again within a second.",
+            ));
+        }
+    }
+    EditPage::respond(&visitor, Some(&present), form).await
+}
+
+/// Asks before ending an assignment.
+pub(crate) async fn ask_delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let assignment = assignments::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    let mut names = Names::read(&visitor).await?;
+    if let Subject::Client { client } = assignment.subject {
+        names.add_clients(&visitor, [client]).await?;
+    }
+    let sessions =
+        assignments::impact(&visitor.app, &visitor.caller, &[assignment.subject])?.sessions;
+    Ok(Confirm {
+        frame: visitor.frame(Section::Assignments),
+        title: format!(
+            "End the assignment of {}?",
+            names.subject(&assignment.subject)
+        ),
+        lines: vec![
+            format!(
+                "It belonged to {}. The next most particular assignment governs instead, or none.",
+                names.target(&assignment.target)
+            ),
+            format!(
+                "This touches {}.",
+                plural(sessions, "live session", "live sessions")
+            ),
+        ],
+        button: "End the assignment".to_owned(),
+        gentle: false,
+        action: format!("/assignments/{}/delete", assignment.id),
+        hidden: Vec::new(),
+        back: "/assignments".to_owned(),
+        back_name: "Assignments",
+        conflict: None,
+    }
+    .respond())
+}
+
+/// Ends an assignment.
+pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
+    assignments::unassign(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    Ok(go("/assignments", "The assignment was ended."))
+}

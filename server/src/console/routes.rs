@@ -1,0 +1,463 @@
+//! Routes: list, add, change, delete.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use contract::id::{OriginId, RouteId};
+use contract::pattern::Pattern;
+use contract::protocol::Plane;
+use contract::rule::Effect;
+use http::StatusCode;
+
+use super::confirm::Confirm;
+use super::failure::id_in;
+use super::form::{Choice, Form};
+use super::names::Names;
+use super::page::{Frame, Section};
+use super::parts::{State, Tone};
+use super::visitor::{Answer, Visitor, go, show};
+use crate::app::routes::{
+    self, CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind, Scoped,
+};
+use crate::app::{Error, Permission, Window, origins};
+
+/// The fewest places for origins that the form offers.
+const SLOTS: usize = 3;
+
+struct RouteRow {
+    id: RouteId,
+    name: String,
+    enabled: bool,
+    order: i64,
+    kind: &'static str,
+    matches: String,
+    rejects: bool,
+    origins: Vec<String>,
+    rewrite: Option<String>,
+    identity: String,
+    default_effect: State,
+    cluster: String,
+}
+
+#[derive(Template)]
+#[template(path = "routes/list.html")]
+struct ListPage {
+    frame: Frame,
+    may_change: bool,
+    has_origins: bool,
+    routes: Vec<RouteRow>,
+}
+
+/// All routes in the order in which they are tried.
+pub(crate) async fn list(visitor: Visitor) -> Answer {
+    let names = Names::read(&visitor).await?;
+    let origins = origins::list(&visitor.app, &visitor.caller, &Window::whole())
+        .await?
+        .items;
+    let found = routes::list(&visitor.app, &visitor.caller).await?.items;
+    let page = ListPage {
+        frame: visitor.frame(Section::Routes),
+        may_change: visitor.may(Permission::ChangeSettings),
+        has_origins: !origins.is_empty(),
+        routes: found.into_iter().map(|route| row(route, &names)).collect(),
+    };
+    Ok(show(StatusCode::OK, &page))
+}
+
+fn row(Scoped { cluster, it }: Scoped<Route>, names: &Names) -> RouteRow {
+    let identity: Vec<&str> = it.identity.iter().map(|kind| kind.sentence()).collect();
+    RouteRow {
+        id: it.id,
+        enabled: it.enabled,
+        order: it.order,
+        kind: match (it.plane, it.kind) {
+            (Plane::Http, _) => "HTTP",
+            (Plane::Rtmp, RouteKind::Implicit) => "RTMP, the client knows only the edge",
+            (Plane::Rtmp, RouteKind::Explicit) => "RTMP, the client names the origin",
+        },
+        matches: matches(&it),
+        rejects: it.action == RouteAction::Reject,
+        origins: it
+            .upstreams
+            .iter()
+            .map(|origin| names.origin(*origin))
+            .collect(),
+        identity: if identity.is_empty() {
+            "nobody".to_owned()
+        } else {
+            identity.join(" or ")
+        },
+        default_effect: match it.default_effect {
+            Effect::Allow => State::new(Tone::Good, "Allow"),
+            Effect::Deny => State::new(Tone::Bad, "Deny"),
+        },
+        cluster: cluster.map_or_else(|| "every cluster".to_owned(), |id| names.cluster(id)),
+        rewrite: it.rewrite,
+        name: it.name.to_string(),
+    }
+}
+
+/// What a route matches, written as an address.
+fn matches(route: &Route) -> String {
+    let scheme = match (route.plane, route.kind) {
+        (Plane::Http, _) => "http",
+        (Plane::Rtmp, RouteKind::Implicit | RouteKind::Explicit) => "rtmp",
+    };
+    let port = route
+        .port
+        .map_or_else(String::new, |port| format!(":{port}"));
+    let wrapped = if route.kind == RouteKind::Explicit {
+        "?rtmp://…/"
+    } else {
+        ""
+    };
+    format!("{scheme}://{}{port}/{wrapped}{}", route.host, route.app)
+}
+
+/// One place for an origin.
+struct Slot {
+    label: String,
+    chosen: String,
+}
+
+#[derive(Template)]
+#[template(path = "routes/edit.html")]
+struct EditPage {
+    frame: Frame,
+    title: String,
+    action: String,
+    is_new: bool,
+    clusters: Vec<Choice>,
+    planes: Vec<Choice>,
+    kinds: Vec<Choice>,
+    actions: Vec<Choice>,
+    identities: Vec<Choice>,
+    effects: Vec<Choice>,
+    origins: Vec<Choice>,
+    slots: Vec<Slot>,
+    form: Form,
+}
+
+impl EditPage {
+    async fn respond(
+        visitor: &Visitor,
+        known: Option<(RouteId, String)>,
+        form: Form,
+    ) -> Result<Response, Error> {
+        let clusters = crate::app::clusters::list(&visitor.app, &visitor.caller, &Window::whole())
+            .await?
+            .items;
+        let origins = origins::list(&visitor.app, &visitor.caller, &Window::whole())
+            .await?
+            .items;
+        let is_new = known.is_none();
+        let (title, action) = match known {
+            Some((id, name)) => (name, format!("/routes/{id}")),
+            None => ("Add a route".to_owned(), "/routes/new".to_owned()),
+        };
+        let chosen: Vec<&String> = form
+            .all("upstreams")
+            .iter()
+            .filter(|id| !id.is_empty())
+            .collect();
+        let slots = (0..SLOTS.max(chosen.len() + 1))
+            .map(|place| Slot {
+                label: if place == 0 {
+                    "First".to_owned()
+                } else {
+                    format!("Then, {}", place + 1)
+                },
+                chosen: chosen
+                    .get(place)
+                    .map_or_else(String::new, |id| (*id).clone()),
+            })
+            .collect();
+        let mut all_clusters = vec![Choice::new("", "Every cluster")];
+        all_clusters.extend(
+            clusters
+                .into_iter()
+                .map(|cluster| Choice::new(cluster.id, cluster.name.to_string())),
+        );
+        let page = Self {
+            frame: visitor.frame(Section::Routes),
+            title,
+            action,
+            is_new,
+            clusters: all_clusters,
+            planes: vec![Choice::new("rtmp", "RTMP"), Choice::new("http", "HTTP")],
+            kinds: vec![
+                Choice::new("implicit", "knows only the edge"),
+                Choice::new("explicit", "names the origin itself"),
+            ],
+            actions: vec![
+                Choice::new("serve", "Serve").meaning("Go on to identity, rules and assignment."),
+                Choice::new("reject", "Reject").meaning("Refuse what matches."),
+            ],
+            identities: IdentityKind::ALL.into_iter().map(identity_choice).collect(),
+            effects: vec![
+                Choice::new("deny", "Deny").meaning("Only what a rule allows comes in."),
+                Choice::new("allow", "Allow").meaning("All comes in but what a rule denies."),
+            ],
+            origins: origins
+                .into_iter()
+                .map(|origin| {
+                    Choice::new(
+                        origin.id,
+                        format!("{} ({})", origin.name, origin.address.scheme.scheme()),
+                    )
+                })
+                .collect(),
+            slots,
+            form,
+        };
+        Ok(show(page.form.status(), &page))
+    }
+}
+
+fn identity_choice(kind: IdentityKind) -> Choice {
+    Choice::new(
+        kind.as_str(),
+        match kind {
+            IdentityKind::Network => "Network of a client",
+            IdentityKind::StreamPassword => "Stream password",
+            IdentityKind::PlayToken => "Play token",
+        },
+    )
+}
+
+fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
+    let mut form = Form::default()
+        .with("name", &it.name)
+        .with(
+            "cluster",
+            cluster.map_or_else(String::new, |id| id.to_string()),
+        )
+        .with("order", it.order)
+        .with("plane", it.plane.as_str())
+        .with(
+            "kind",
+            match it.kind {
+                RouteKind::Explicit => "explicit",
+                RouteKind::Implicit => "implicit",
+            },
+        )
+        .with("host", &it.host)
+        .with(
+            "port",
+            it.port.map_or_else(String::new, |port| port.to_string()),
+        )
+        .with("app", &it.app)
+        .with(
+            "action",
+            match it.action {
+                RouteAction::Serve => "serve",
+                RouteAction::Reject => "reject",
+            },
+        )
+        .with_all("upstreams", &it.upstreams)
+        .with("rewrite", it.rewrite.as_deref().unwrap_or_default())
+        .with_all("identity", it.identity.iter().map(|kind| kind.as_str()))
+        .with("default_effect", it.default_effect.as_str())
+        .with("wait_ms", it.live.wait_ms)
+        .with("linger_ms", it.live.linger_ms)
+        .with("default_ttl_ms", it.cache.default_ttl_ms)
+        .with("max_object_bytes", it.cache.max_object_bytes);
+    for (name, given) in [("enabled", it.enabled), ("cache_enabled", it.cache.enabled)] {
+        if given {
+            form = form.with(name, "on");
+        }
+    }
+    form
+}
+
+const COUNT: &str = "a whole number of 0 or more";
+
+/// The route that stands in a form; what is wrong is marked at its field.
+fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Route>> {
+    let name = form.take("name");
+    let cluster = form.take_optional("cluster");
+    let order = form.take_number("order", "a whole number");
+    let port = (!form.value("port").trim().is_empty())
+        .then(|| form.take_number("port", "a number from 1 to 65535, or empty for any"));
+    let host = form.take::<Pattern>("host");
+    let app = form.take::<Pattern>("app");
+    let upstreams: Vec<OriginId> = form.take_list("upstreams");
+    let rewrite = form.value("rewrite").trim().to_owned();
+    let live = LiveSettings {
+        wait_ms: form.take_number("wait_ms", COUNT).unwrap_or_default(),
+        linger_ms: form.take_number("linger_ms", COUNT).unwrap_or_default(),
+    };
+    let cache = CacheSettings {
+        enabled: form.has("cache_enabled", "on"),
+        default_ttl_ms: form
+            .take_number("default_ttl_ms", COUNT)
+            .unwrap_or_default(),
+        max_object_bytes: form
+            .take_number(
+                "max_object_bytes",
+                "a number of bytes, 0 for off or -1 for unlimited",
+            )
+            .unwrap_or_default(),
+    };
+    if !form.is_sound() {
+        return None;
+    }
+    let it = Route {
+        id: present.it.id,
+        name: name?,
+        enabled: form.has("enabled", "on"),
+        order: order?,
+        plane: if form.has("plane", "http") {
+            Plane::Http
+        } else {
+            Plane::Rtmp
+        },
+        kind: if form.has("kind", "explicit") {
+            RouteKind::Explicit
+        } else {
+            RouteKind::Implicit
+        },
+        host: host?,
+        port: port.flatten(),
+        app: app?,
+        action: if form.has("action", "reject") {
+            RouteAction::Reject
+        } else {
+            RouteAction::Serve
+        },
+        upstreams,
+        rewrite: (!rewrite.is_empty()).then_some(rewrite),
+        identity: IdentityKind::ALL
+            .into_iter()
+            .filter(|kind| form.has("identity", kind.as_str()))
+            .collect(),
+        default_effect: if form.has("default_effect", "allow") {
+            Effect::Allow
+        } else {
+            Effect::Deny
+        },
+        live,
+        cache,
+    };
+    Some(Scoped { cluster, it })
+}
+
+/// A fault as the contract names its field, at the field of the form.
+fn at_its_field(error: Error) -> Error {
+    match error {
+        Error::Invalid(mut faults) => {
+            for fault in &mut faults {
+                if let Some((_, last)) = fault.field.rsplit_once('.') {
+                    fault.field = last.to_owned();
+                }
+            }
+            Error::Invalid(faults)
+        }
+        other @ (Error::NotFound { .. }
+        | Error::Unknown
+        | Error::Denied { .. }
+        | Error::Conflict { .. }
+        | Error::Busy { .. }
+        | Error::Internal(_)) => other,
+    }
+}
+
+fn new_route() -> Scoped<Route> {
+    routes::blank("route".parse().expect("a plain word is a name"))
+}
+
+/// The form of a new route.
+pub(crate) async fn ask_create(visitor: Visitor) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let mut blank = new_route();
+    let last = routes::list(&visitor.app, &visitor.caller)
+        .await?
+        .items
+        .into_iter()
+        .map(|route| route.it.order)
+        .max();
+    blank.it.order = last.map_or(10, |last| last.saturating_add(10));
+    let form = filled(&blank);
+    Ok(EditPage::respond(&visitor, None, form.without("name")).await?)
+}
+
+/// Adds a route.
+pub(crate) async fn create(visitor: Visitor, mut form: Form) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    if let Some(wanted) = read(&mut form, &new_route()) {
+        let made = routes::create(&visitor.app, &visitor.caller, wanted)
+            .await
+            .map_err(at_its_field);
+        if let Some(route) = form.answer(made)? {
+            return Ok(go(
+                "/routes",
+                format!("The route {} is in force.", route.it.name),
+            ));
+        }
+    }
+    Ok(EditPage::respond(&visitor, None, form).await?)
+}
+
+/// One route's form.
+pub(crate) async fn show_one(visitor: Visitor, Path(id): Path<String>) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let route = routes::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    let form = filled(&route);
+    Ok(EditPage::respond(
+        &visitor,
+        Some((route.it.id, route.it.name.to_string())),
+        form,
+    )
+    .await?)
+}
+
+/// Changes a route.
+pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: Form) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let present = routes::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    if let Some(wanted) = read(&mut form, &present) {
+        let changed = routes::update(&visitor.app, &visitor.caller, present.it.id, |_| Ok(wanted))
+            .await
+            .map_err(at_its_field);
+        if let Some(route) = form.answer(changed)? {
+            return Ok(go(
+                "/routes",
+                format!(
+                    "The route {} was changed. Edges follow within a second.",
+                    route.it.name
+                ),
+            ));
+        }
+    }
+    Ok(EditPage::respond(
+        &visitor,
+        Some((present.it.id, present.it.name.to_string())),
+        form,
+    )
+    .await?)
+}
+
+/// Asks before deleting.
+pub(crate) async fn ask_delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
+    visitor.caller.needs(Permission::ChangeSettings)?;
+    let route = routes::show(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    Ok(Confirm {
+        frame: visitor.frame(Section::Routes),
+        title: format!("Delete the route {}?", route.it.name),
+        lines: vec!["Requests that it matches go to the next route that does, or are refused. Live sessions are judged again within a second.".to_owned()],
+        button: "Delete the route".to_owned(),
+        gentle: false,
+        action: format!("/routes/{}/delete", route.it.id),
+        hidden: Vec::new(),
+        back: "/routes".to_owned(),
+        back_name: "Routes",
+        conflict: None,
+    }
+    .respond())
+}
+
+/// Deletes a route.
+pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
+    routes::delete(&visitor.app, &visitor.caller, id_in(&id)?).await?;
+    Ok(go("/routes", "The route was deleted."))
+}
