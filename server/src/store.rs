@@ -62,7 +62,7 @@ pub enum Error {
         /// The file.
         path: String,
         /// Why.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     /// A statement failed.
     #[error("cannot {operation}")]
