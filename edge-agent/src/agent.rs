@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::control::{self, Control, ControlError, Credential, JoinError, Parts};
 use crate::dial::Dialer;
+use crate::listen::serve_rtmp;
 use crate::sessions::Sessions;
 use crate::status;
 use crate::stop::Stop;
@@ -92,9 +93,10 @@ impl Agent {
     pub async fn start(config: Config) -> Result<Self, AgentError> {
         let control = Control::open(&config.data_dir)?;
         let credential = control.credential().clone();
+        let rtmp = listen(config.rtmp).await?;
         let status = listen(config.status).await?;
         let addresses = Addresses {
-            rtmp: None,
+            rtmp: address(rtmp.as_ref()),
             http: None,
             status: address(status.as_ref()),
         };
@@ -109,7 +111,10 @@ impl Agent {
             clock: Clock::new(),
             stop: stop.clone(),
         };
-        let serving = JoinSet::new();
+        let mut serving = JoinSet::new();
+        if let Some(listener) = rtmp {
+            serving.spawn(serve_rtmp(listener, context.clone()));
+        }
         let link_done = CancellationToken::new();
         let state = control.state();
         let parts = Parts {

@@ -211,7 +211,13 @@ impl Session {
 
     /// The session is over. One that was never let in counts as refused for this reason.
     pub fn end(&self, reason: Reason) {
-        self.handle.end(reason);
+        self.handle.end(reason, None);
+    }
+
+    /// The session is over, as by [`Session::end`]; `detail` says what was wrong and never holds a
+    /// secret.
+    pub fn end_with(&self, reason: Reason, detail: String) {
+        self.handle.end(reason, Some(detail));
     }
 
     /// Asks the session to end for this reason; the first reason stays.
@@ -233,14 +239,14 @@ impl Session {
 }
 
 impl Handle {
-    fn end(&self, reason: Reason) {
+    fn end(&self, reason: Reason, detail: Option<String>) {
         let admitted = lock(&self.inner.record).admitted;
         let state = if admitted {
             SessionState::Ended
         } else {
             SessionState::Refused
         };
-        self.close(state, reason, None);
+        self.close(state, reason, detail);
     }
 
     fn close(&self, state: SessionState, reason: Reason, detail: Option<String>) {
@@ -265,6 +271,6 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let wished = *lock(&self.inner.wished);
-        self.end(wished.unwrap_or(Reason::ClientClosed));
+        self.end(wished.unwrap_or(Reason::ClientClosed), None);
     }
 }

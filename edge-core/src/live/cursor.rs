@@ -405,8 +405,9 @@ impl Cursor {
 
     /// Takes what must still go out when the viewer leaves the stream for its session: the rest of
     /// a message, and commands.
-    pub fn leave(self) -> impl Iterator<Item = Bytes> {
-        self.rest.into_iter().chain(self.commands)
+    pub fn take_rest(&mut self) -> impl Iterator<Item = Bytes> {
+        self.command_bytes = 0;
+        self.rest.drain(..).chain(self.commands.drain(..))
     }
 }
 

@@ -1,0 +1,152 @@
+//! The head of one stream: where its source appends, and where shards and pushes meet.
+//!
+//! Messages go in; each reader follows the ring into its own copy of it, so that the lock is held
+//! for the length of some pointer copies only.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use edge_core::live::{Bounds, Cursor, Entry, Form, Ring, Timeline};
+use edge_core::media::{Codec, Track};
+use rtmp::{Message, MessageKind, data};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+/// Seconds over which the rate of a stream is counted.
+const RATE_SECONDS: u64 = 4;
+
+/// The head of one stream.
+pub struct Head {
+    clock: Clock,
+    inner: Mutex<Inner>,
+    /// The number of the next entry.
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Inner {
+    ring: Ring,
+    timeline: Timeline,
+    video: Option<Codec>,
+    audio: Option<Codec>,
+    received: u64,
+    /// Bytes by second, the last ones.
+    seconds: VecDeque<(u64, u64)>,
+}
+
+/// What is known of a stream's media.
+pub struct Figures {
+    /// Media bytes received.
+    pub received: u64,
+    /// Bits a second over the last few seconds.
+    pub bits_per_second: u64,
+    /// The video codec.
+    pub video: Option<Codec>,
+    /// The audio codec.
+    pub audio: Option<Codec>,
+}
+
+impl Head {
+    pub(super) fn new(clock: Clock) -> Self {
+        let inner = Inner {
+            ring: Ring::new(Bounds::default()),
+            ..Inner::default()
+        };
+        Self {
+            clock,
+            inner: Mutex::new(inner),
+            newest: watch::Sender::new(0),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends a message. False for what is not passed on: what each server says to its own
+    /// players.
+    pub fn append(&self, mut message: Message) -> bool {
+        if message.kind == MessageKind::DataAmf0
+            && data::name(&message).as_deref() == Some("|RtmpSampleAccess")
+        {
+            return false;
+        }
+        let now = self.clock.now();
+        let look = edge_core::media::look(&message);
+        message.timestamp =
+            self.inner()
+                .timeline
+                .place(message.timestamp, look.slot.is_some(), now);
+        // Made into chunks outside of the lock: readers need not wait for that.
+        let entry = Arc::new(Entry::new(&message, now));
+        let newest = {
+            let mut inner = self.inner();
+            inner.count(&entry, message.payload.len() as u64, now);
+            inner.ring.append(entry);
+            inner.ring.head()
+        };
+        self.newest.send_replace(newest);
+        true
+    }
+
+    /// Says that what comes next is from another source.
+    pub fn cut(&self) {
+        self.inner().timeline.cut();
+    }
+
+    /// Hears of new entries.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// Brings a reader's own ring up to date.
+    pub fn follow(&self, ring: &mut Ring) {
+        ring.follow(&self.inner().ring);
+    }
+
+    /// The place of a reader that joins now.
+    #[must_use]
+    pub fn join(&self, form: Form) -> Cursor {
+        Cursor::join(&self.inner().ring, form, self.clock.now())
+    }
+
+    /// What is known of the media.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let inner = self.inner();
+        let now = self.clock.now().as_secs();
+        let recent = inner
+            .seconds
+            .iter()
+            .filter(|(second, _)| *second < now && second + RATE_SECONDS >= now);
+        let bytes: u64 = recent.map(|(_, bytes)| bytes).sum();
+        Figures {
+            received: inner.received,
+            bits_per_second: bytes * 8 / RATE_SECONDS,
+            video: inner.video,
+            audio: inner.audio,
+        }
+    }
+}
+
+impl Inner {
+    fn count(&mut self, entry: &Entry, bytes: u64, now: Duration) {
+        self.received += bytes;
+        let second = now.as_secs();
+        match self.seconds.back_mut() {
+            Some((last, sum)) if *last == second => *sum += bytes,
+            Some(_) | None => self.seconds.push_back((second, bytes)),
+        }
+        while self.seconds.len() > RATE_SECONDS as usize + 1 {
+            self.seconds.pop_front();
+        }
+        match entry.look.track {
+            Track::Video => self.video = entry.look.codec.or(self.video),
+            Track::Audio => self.audio = entry.look.codec.or(self.audio),
+            Track::Data => {}
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! One stream: its head, its state, who publishes it and how many watch.
+//!
+//! The invariants: one source at a time, a relay or a publisher; the state goes from waiting to
+//! live and ends once.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contract::id::SessionId;
+use contract::reason::Reason;
+use contract::report::{HopTarget, StreamState};
+use rtmp::Message;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::shard::{self, Shard};
+use super::{Head, HubKey, Live, SeatHandle};
+use crate::clock::{Clock, now_ms};
+use crate::live::Seat;
+use crate::sessions;
+use crate::streams::StreamSource;
+
+/// How a stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HubState {
+    /// Nothing has come yet. The reason says what stands in the way, if anything is known.
+    Waiting(Option<Reason>),
+    /// It is there.
+    Live,
+    /// It is over.
+    Ended(Reason),
+}
+
+/// A client that publishes, as others see it.
+#[derive(Clone)]
+pub struct Publisher {
+    /// Its session.
+    pub session: sessions::Session,
+    /// Asks it whether it is still there: what is sent is answered when it is.
+    pub probe: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+/// One stream.
+pub struct Hub {
+    key: HubKey,
+    began_ms: u64,
+    clock: Clock,
+    head: Arc<Head>,
+    state: watch::Sender<HubState>,
+    viewers: AtomicUsize,
+    /// Wakes the relay when the number of viewers changes.
+    viewers_changed: Notify,
+    shed: Arc<AtomicU64>,
+    source: Mutex<Source>,
+    shards: Vec<Mutex<Option<Shard>>>,
+    next_shard: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Source {
+    next_hop: Option<HopTarget>,
+    publisher: Option<Publisher>,
+    /// The relay that pulls; cancelled when a publisher comes.
+    relay: Option<CancellationToken>,
+}
+
+impl Hub {
+    pub(super) fn new(key: HubKey, clock: Clock, workers: usize) -> Self {
+        Self {
+            key,
+            began_ms: now_ms(),
+            clock,
+            head: Arc::new(Head::new(clock)),
+            state: watch::Sender::new(HubState::Waiting(None)),
+            viewers: AtomicUsize::new(0),
+            viewers_changed: Notify::new(),
+            shed: Arc::default(),
+            source: Mutex::default(),
+            shards: (0..workers).map(|_| Mutex::default()).collect(),
+            next_shard: AtomicUsize::new(0),
+        }
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn key(&self) -> &HubKey {
+        &self.key
+    }
+
+    /// Where its source appends.
+    #[must_use]
+    pub fn head(&self) -> &Arc<Head> {
+        &self.head
+    }
+
+    /// Appends a message of its source; the first one makes it live.
+    pub fn append(&self, message: Message) {
+        if self.head.append(message) {
+            self.state.send_if_modified(|state| match state {
+                HubState::Waiting(_) => {
+                    *state = HubState::Live;
+                    true
+                }
+                HubState::Live | HubState::Ended(_) => false,
+            });
+        }
+    }
+
+    /// Hears how it stands.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<HubState> {
+        self.state.subscribe()
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn state(&self) -> HubState {
+        *self.state.borrow()
+    }
+
+    /// Changes how it stands; what is over stays so.
+    pub fn set_state(&self, state: HubState) {
+        self.state.send_if_modified(|known| {
+            let changes = !matches!(known, HubState::Ended(_)) && *known != state;
+            if changes {
+                *known = state;
+            }
+            changes
+        });
+    }
+
+    /// How many watch or wait.
+    #[must_use]
+    pub fn viewers(&self) -> usize {
+        self.viewers.load(Ordering::Acquire)
+    }
+
+    /// Comes when a viewer came or went.
+    pub async fn viewers_changed(&self) {
+        self.viewers_changed.notified().await;
+    }
+
+    /// Whether a client publishes it here.
+    #[must_use]
+    pub fn has_publisher(&self) -> bool {
+        self.source().publisher.is_some()
+    }
+
+    /// The server that its source goes through now.
+    #[must_use]
+    pub fn next_hop(&self) -> Option<HopTarget> {
+        self.source().next_hop
+    }
+
+    /// Notes the server that its source goes through.
+    pub fn set_next_hop(&self, hop: HopTarget) {
+        self.source().next_hop = Some(hop);
+    }
+
+    /// True for the one who is to start the relay: nobody publishes and no relay runs.
+    pub(super) fn claim_relay(&self) -> bool {
+        let mut source = self.source();
+        let free = source.publisher.is_none() && source.relay.is_none();
+        if free {
+            source.relay = Some(CancellationToken::new());
+        }
+        free
+    }
+
+    /// The token by which its relay is told to give way.
+    #[must_use]
+    pub fn relay_token(&self) -> CancellationToken {
+        self.source().relay.clone().unwrap_or_default()
+    }
+
+    pub(super) fn claim_publisher(&self, publisher: Publisher) -> Result<(), Publisher> {
+        let mut source = self.source();
+        if let Some(other) = &source.publisher {
+            return Err(other.clone());
+        }
+        if let Some(relay) = source.relay.take() {
+            relay.cancel();
+            self.head.cut();
+        }
+        source.publisher = Some(publisher);
+        Ok(())
+    }
+
+    /// Seats a viewer with the worker whose turn it is.
+    pub(super) fn seat(&self, seat: Seat) -> SeatHandle {
+        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+        let mut place = self.shards[turn]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let shard = place.get_or_insert_with(|| {
+            shard::spawn(Arc::clone(&self.head), self.clock, Arc::clone(&self.shed))
+        });
+        shard.handle(seat)
+    }
+}
+
+impl StreamSource for Hub {
+    fn state(&self) -> Option<StreamState> {
+        if self.state() != HubState::Live {
+            return None;
+        }
+        let figures = self.head.figures();
+        let source = self.source();
+        let publisher: Option<SessionId> = source.publisher.as_ref().map(|one| one.session.id());
+        Some(StreamState {
+            app: self.key.app.to_string(),
+            stream: self.key.stream.to_string(),
+            route: self.key.route,
+            next_hop: source.next_hop,
+            publisher,
+            viewers: self.viewers() as u64,
+            began_ms: self.began_ms,
+            received_bytes: figures.received,
+            bits_per_second: figures.bits_per_second,
+            video: figures.video.map(|codec| codec.to_string()),
+            audio: figures.audio.map(|codec| codec.to_string()),
+            shed: self.shed.load(Ordering::Relaxed),
+        })
+    }
+}
+
+/// A viewer's hold on a stream, waiting or playing.
+pub struct Subscription {
+    hub: Arc<Hub>,
+}
+
+impl Subscription {
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
+        hub.viewers.fetch_add(1, Ordering::AcqRel);
+        hub.viewers_changed.notify_one();
+        Self { hub }
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Hands a viewer's socket to the worker that will write to it.
+    #[must_use]
+    pub fn seat(&self, seat: Seat) -> SeatHandle {
+        self.hub.seat(seat)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.viewers.fetch_sub(1, Ordering::AcqRel);
+        self.hub.viewers_changed.notify_one();
+    }
+}
+
+/// A publisher's hold on a stream; dropping it ends the stream.
+pub struct Publication {
+    hub: Arc<Hub>,
+    live: Live,
+    reason: Reason,
+}
+
+impl Publication {
+    pub(super) fn new(hub: Arc<Hub>, live: Live) -> Self {
+        Self {
+            hub,
+            live,
+            reason: Reason::StreamEnded,
+        }
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.hub.source().publisher = None;
+        self.live.end(&self.hub, self.reason);
+    }
+}

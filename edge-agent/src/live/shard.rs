@@ -1,0 +1,280 @@
+//! One worker's viewers of one stream: their cursors and their sockets.
+//!
+//! Seats come in by a bounded channel, new entries by the head's number; what is owed goes out in
+//! one vectored write a viewer a round. A socket that takes no more is passed over without a
+//! system call until the runtime says that it does again. A round that lasts long makes the next
+//! one larger, because whatever came meanwhile goes with it.
+//!
+//! The invariant: between joining and [`Over`] nobody else writes to a viewer's socket.
+
+mod round;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+use contract::reason::Reason;
+use edge_core::live::{Cursor, Flush, Ring};
+use edge_core::session::PlayerWish;
+use round::Choice;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::Head;
+use crate::clock::Clock;
+use crate::sessions;
+
+/// Messages to a shard that may wait. Chosen, because senders wait for room and lose nothing.
+const INBOX: usize = 256;
+/// How often a socket that took only a part is tried again. Chosen, because a joiner's first
+/// seconds of media do not fit in its send buffer, and 10 ms a time they go out at 250 Mbit/s.
+const RETRY: Duration = Duration::from_millis(10);
+/// How often a worker looks up when nothing happens.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A viewer that takes its seat.
+pub struct Seat {
+    /// Where its media go.
+    pub socket: Arc<TcpStream>,
+    /// Its place.
+    pub cursor: Cursor,
+    /// Where its bytes are counted.
+    pub record: sessions::Session,
+}
+
+/// What is left when a viewer gives up its seat.
+#[derive(Debug, Default)]
+pub struct Over {
+    /// Why it was ended; `None` when it left by itself or its session asked for it.
+    pub reason: Option<Reason>,
+    /// What must go out before anything else: the rest of a message, and commands.
+    pub rest: Vec<Bytes>,
+    /// Bytes written.
+    pub sent: u64,
+}
+
+/// A session's hold on its seat. Dropping it gives the seat up at once.
+pub struct SeatHandle {
+    id: u64,
+    inbox: mpsc::Sender<Call>,
+    joining: Option<Box<Joining>>,
+    over: oneshot::Receiver<Over>,
+    left: bool,
+}
+
+struct Joining {
+    seat: Seat,
+    over: oneshot::Sender<Over>,
+}
+
+enum Call {
+    Join(u64, Box<Joining>),
+    Command(u64, Bytes),
+    Wish(u64, PlayerWish),
+    /// Give the seat up: at once, or when all that is owed went out or this much time has passed.
+    Leave(u64, Option<Duration>),
+}
+
+/// The way to a shard.
+pub(super) struct Shard {
+    inbox: mpsc::Sender<Call>,
+    next_id: u64,
+}
+
+/// Starts a worker's share of a stream. It ends when nobody can reach it any more.
+pub(super) fn spawn(head: Arc<Head>, clock: Clock, shed: Arc<AtomicU64>) -> Shard {
+    let (inbox, calls) = mpsc::channel(INBOX);
+    let worker = Worker {
+        clock,
+        shed,
+        changes: head.watch(),
+        head,
+        ring: Ring::default(),
+        seats: Vec::new(),
+        flush: Flush::default(),
+    };
+    tokio::spawn(worker.run(calls));
+    Shard { inbox, next_id: 0 }
+}
+
+impl Shard {
+    pub(super) fn handle(&mut self, seat: Seat) -> SeatHandle {
+        self.next_id += 1;
+        let (tell, over) = oneshot::channel();
+        SeatHandle {
+            id: self.next_id,
+            inbox: self.inbox.clone(),
+            joining: Some(Box::new(Joining { seat, over: tell })),
+            over,
+            left: false,
+        }
+    }
+}
+
+impl SeatHandle {
+    /// Takes the seat; call it once, before anything else.
+    pub async fn take(&mut self) {
+        if let Some(joining) = self.joining.take() {
+            self.call(Call::Join(self.id, joining)).await;
+        }
+    }
+
+    /// Sends bytes of the session, between messages.
+    pub async fn command(&self, bytes: Bytes) {
+        self.call(Call::Command(self.id, bytes)).await;
+    }
+
+    /// Does what the player asks for.
+    pub async fn wish(&self, wish: PlayerWish) {
+        self.call(Call::Wish(self.id, wish)).await;
+    }
+
+    /// Gives the seat up; with a time, what is owed goes out first. [`SeatHandle::over`] follows.
+    pub async fn leave(&mut self, patience: Option<Duration>) {
+        self.left = true;
+        self.call(Call::Leave(self.id, patience)).await;
+    }
+
+    async fn call(&self, call: Call) {
+        // A shard that is gone has told so by `over`.
+        let _ = self.inbox.send(call).await;
+    }
+
+    /// Comes when the seat was given up.
+    pub async fn over(&mut self) -> Over {
+        (&mut self.over).await.unwrap_or_default()
+    }
+}
+
+impl Drop for SeatHandle {
+    fn drop(&mut self) {
+        if !self.left {
+            // Should the inbox be full, the closed socket is noticed by the next write.
+            let _ = self.inbox.try_send(Call::Leave(self.id, None));
+        }
+    }
+}
+
+struct Worker {
+    clock: Clock,
+    shed: Arc<AtomicU64>,
+    head: Arc<Head>,
+    changes: watch::Receiver<u64>,
+    /// This worker's own view of the stream's ring.
+    ring: Ring,
+    seats: Vec<Viewer>,
+    flush: Flush,
+}
+
+struct Viewer {
+    id: u64,
+    seat: Seat,
+    over: Option<oneshot::Sender<Over>>,
+    /// It leaves when nothing is owed any more, or then.
+    leaves: Option<Duration>,
+    /// More is owed than its socket took.
+    owes: bool,
+    sent: u64,
+    shed: u64,
+}
+
+impl Worker {
+    async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        let mut pending = false;
+        loop {
+            let now = self.clock.now();
+            let wait = self.wait(now, pending);
+            let follows = !self.seats.is_empty();
+            tokio::select! {
+                call = calls.recv() => match call {
+                    Some(call) => self.hear(call),
+                    None => return,
+                },
+                // The sender lives as long as the head, which this worker holds.
+                _ = self.changes.changed(), if follows => self.follow(),
+                () = tokio::time::sleep_until(Instant::now() + wait), if follows => {}
+            }
+            while let Ok(call) = calls.try_recv() {
+                self.hear(call);
+            }
+            pending |= self.seats.last().is_some_and(|viewer| viewer.owes);
+            if self.flush.take(self.clock.now()) {
+                pending = self.round(Choice::All).await;
+            } else if pending {
+                pending = self.round(Choice::Pending).await;
+            }
+        }
+    }
+
+    fn wait(&self, now: Duration, pending: bool) -> Duration {
+        let due = self.flush.due().map(|due| due.saturating_sub(now));
+        let idle = if pending { RETRY } else { IDLE };
+        due.map_or(idle, |due| due.min(idle))
+    }
+
+    /// Takes over what came, and notes when it is due.
+    fn follow(&mut self) {
+        let from = self.ring.head();
+        self.head.follow(&mut self.ring);
+        self.changes.mark_unchanged();
+        let now = self.clock.now();
+        for entry in self.ring.range(from) {
+            self.flush.appended(entry.look.track, now);
+        }
+    }
+
+    fn hear(&mut self, call: Call) {
+        match call {
+            Call::Join(id, joining) => self.join(id, *joining),
+            Call::Command(id, bytes) => self.with(id, |viewer, _, _| {
+                let overflow = viewer.seat.cursor.command(bytes).is_err();
+                overflow.then_some(Reason::TooSlow)
+            }),
+            Call::Wish(id, wish) => self.with(id, |viewer, ring, now| {
+                let cursor = &mut viewer.seat.cursor;
+                match wish {
+                    PlayerWish::Pause(paused) => cursor.pause(paused, ring, now),
+                    PlayerWish::Audio(wanted) => cursor.want_audio(wanted),
+                    PlayerWish::Video(wanted) => cursor.want_video(wanted, ring, now),
+                }
+                None
+            }),
+            Call::Leave(id, patience) => self.with(id, |viewer, _, now| {
+                viewer.leaves = Some(now + patience.unwrap_or_default());
+                None
+            }),
+        }
+    }
+
+    fn join(&mut self, id: u64, joining: Joining) {
+        self.head.follow(&mut self.ring);
+        let mut viewer = Viewer {
+            id,
+            shed: joining.seat.cursor.shed(),
+            seat: joining.seat,
+            over: Some(joining.over),
+            leaves: None,
+            owes: false,
+            sent: 0,
+        };
+        if self.attend(&mut viewer) {
+            self.seats.push(viewer);
+        }
+    }
+
+    /// Does something for one viewer and writes to it at once.
+    fn with(&mut self, id: u64, work: impl FnOnce(&mut Viewer, &Ring, Duration) -> Option<Reason>) {
+        let Some(place) = self.seats.iter().position(|viewer| viewer.id == id) else {
+            return;
+        };
+        let mut viewer = self.seats.swap_remove(place);
+        let ended = work(&mut viewer, &self.ring, self.clock.now());
+        if let Some(reason) = ended {
+            viewer.end(Some(reason));
+        } else if self.attend(&mut viewer) {
+            self.seats.push(viewer);
+        }
+    }
+}

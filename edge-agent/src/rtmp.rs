@@ -1,0 +1,84 @@
+//! The RTMP plane: sessions driven on sockets, and relays to the servers behind.
+//!
+//! A socket comes in from `listen`; `edge-core`'s session decides, [`crate::live`] moves the media,
+//! relays pull and push. The invariants: nothing is dialed before a client is admitted; a server's
+//! address or words never reach a client.
+
+mod driver;
+mod publishing;
+mod reading;
+mod relay;
+mod viewing;
+mod way;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contract::protocol::Ingress;
+use edge_core::admission::Door;
+use edge_core::session::Peer;
+use edge_core::upstream::Upstreams;
+use tokio::net::TcpStream;
+
+use crate::clock::now_ms;
+use crate::context::Context;
+use crate::control::Settings;
+use crate::live::Live;
+
+/// What is held for a connection until its client is admitted.
+pub trait Gate: Send + Sync {}
+
+/// The RTMP plane; clones are the same.
+#[derive(Clone)]
+pub struct Plane {
+    context: Context,
+    live: Live,
+    upstreams: Arc<Mutex<Upstreams>>,
+}
+
+impl Plane {
+    /// A plane without sessions.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            live: Live::new(context.clock, context.streams.clone(), workers),
+            context,
+            upstreams: Arc::default(),
+        }
+    }
+
+    /// Serves one connection until it ends. The gate opens when the client is admitted.
+    pub async fn serve(&self, socket: TcpStream, addr: IpAddr, port: u16, gate: Box<dyn Gate>) {
+        let ingress = Ingress::Rtmp;
+        let peer = Peer {
+            addr: addr.to_canonical(),
+            ingress,
+            port,
+        };
+        let Some(record) = self.context.sessions.begin(addr, ingress) else {
+            tracing::warn!("connection closed: too many sessions");
+            return;
+        };
+        Box::pin(driver::drive(self.clone(), socket, peer, record, gate)).await;
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.context.settings.borrow().clone()
+    }
+
+    fn upstreams(&self) -> MutexGuard<'_, Upstreams> {
+        self.upstreams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The settings to judge by, now.
+fn door(settings: &Settings) -> Door<'_> {
+    Door {
+        snapshot: settings.snapshot.as_deref(),
+        directory: &settings.directory,
+        at_ms: now_ms(),
+    }
+}

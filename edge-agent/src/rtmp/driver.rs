@@ -1,0 +1,320 @@
+//! One client's session on its socket.
+//!
+//! What the socket, the settings, the stream and the clock bring goes into `edge-core`'s session;
+//! what that wants is done. The invariants: all that one input brings forth goes out in one write;
+//! while a worker writes media to the socket, everything goes through it; the record ends once,
+//! with the reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use contract::reason::Reason;
+use edge_core::session::{Closing, Ending, Output, Peer, Session};
+use rtmp::Limits;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::publishing::{Claim, Publishing};
+use super::reading;
+use super::viewing::{Playing, Waiting};
+use super::{Gate, Plane, door};
+use crate::control::Settings;
+use crate::live::{HubState, Over};
+use crate::sessions;
+
+/// How long a client may take to read an answer. Chosen, because answers are small.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a last word may take, and how long the client may take to hang up after it.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// How often rules are asked again when nothing changed but the time. Chosen, because time windows
+/// begin and end at minutes.
+const REJUDGE: Duration = Duration::from_secs(20);
+
+/// What the client does now.
+pub(super) enum Role {
+    /// Nothing yet, or nothing any more.
+    Idle,
+    /// It wants a stream that is not there yet.
+    Waiting(Waiting),
+    /// It plays.
+    Playing(Playing),
+    /// It wants to publish what another client publishes.
+    Claiming(Box<Claim>),
+    /// It publishes.
+    Publishing(Box<Publishing>),
+}
+
+/// What happened.
+enum Event {
+    Readable,
+    Settings,
+    Asked(Reason),
+    Due,
+    State(HubState),
+    Over(Over),
+    Role(super::publishing::Happened),
+}
+
+pub(super) struct Driver {
+    pub(super) plane: Plane,
+    pub(super) socket: Arc<TcpStream>,
+    pub(super) session: Session,
+    pub(super) record: sessions::Session,
+    pub(super) role: Role,
+    settings: watch::Receiver<Arc<Settings>>,
+    gate: Option<Box<dyn Gate>>,
+    pub(super) out: Vec<Bytes>,
+    closing: Option<Closing>,
+    rejudge: Duration,
+    kicked: CancellationToken,
+    stop: CancellationToken,
+}
+
+/// Serves one client until its session ends.
+pub(super) async fn drive(
+    plane: Plane,
+    socket: TcpStream,
+    peer: Peer,
+    record: sessions::Session,
+    gate: Box<dyn Gate>,
+) {
+    let now = plane.context.clock.now();
+    let driver = Driver {
+        session: Session::new(peer, Limits::default(), now),
+        socket: Arc::new(socket),
+        settings: plane.context.settings.clone(),
+        kicked: record.ended(),
+        stop: plane.context.stop.soft(),
+        role: Role::Idle,
+        gate: Some(gate),
+        out: Vec::new(),
+        closing: None,
+        rejudge: now + REJUDGE,
+        record,
+        plane,
+    };
+    driver.run().await;
+}
+
+impl Driver {
+    async fn run(mut self) {
+        while self.closing.is_none() {
+            let event = self.next().await;
+            self.hear(event).await;
+            self.obey().await;
+        }
+        self.close().await;
+    }
+
+    async fn next(&mut self) -> Event {
+        let now = self.plane.context.clock.now();
+        let due = self
+            .role
+            .deadline()
+            .into_iter()
+            .chain(self.session.next_deadline())
+            .fold(self.rejudge, Duration::min);
+        let due = Instant::now() + due.saturating_sub(now);
+        // While a stream is being claimed the publisher's first messages wait in the socket.
+        let reads = !matches!(self.role, Role::Claiming(_));
+        tokio::select! {
+            () = self.kicked.cancelled() => {
+                Event::Asked(self.record.end_reason().unwrap_or(Reason::EndedByOperator))
+            }
+            () = self.stop.cancelled() => Event::Asked(Reason::EdgeStopping),
+            Ok(()) = self.settings.changed() => Event::Settings,
+            // An error is seen by the read that follows.
+            _ = self.socket.readable(), if reads => Event::Readable,
+            event = self.role.next() => event,
+            () = tokio::time::sleep_until(due) => Event::Due,
+        }
+    }
+
+    async fn hear(&mut self, event: Event) {
+        match event {
+            Event::Readable => self.read(),
+            Event::Settings => {
+                let settings = self.settings.borrow_and_update().clone();
+                self.session.rejudge(&door(&settings));
+            }
+            Event::Asked(reason) => self.session.end(reason),
+            Event::Due => self.due(),
+            Event::State(state) => self.stream_is(state).await,
+            Event::Over(over) => {
+                self.role = Role::Idle;
+                self.session.sent_past(over.sent);
+                self.closing = Some(Closing {
+                    ending: Ending::Ended,
+                    reason: over.reason.unwrap_or(Reason::Internal),
+                    detail: None,
+                });
+            }
+            Event::Role(happened) => self.publishing_happened(happened),
+        }
+    }
+
+    fn read(&mut self) {
+        let settings = self.plane.settings();
+        let now = self.plane.context.clock.now();
+        let session = &mut self.session;
+        let read = reading::read(&self.socket, |bytes| {
+            session.handle(bytes, &door(&settings), now);
+        });
+        match read {
+            Ok(Some(count)) => self.record.add_received(count as u64),
+            Ok(None) | Err(_) => {
+                self.closing.get_or_insert(Closing {
+                    ending: Ending::Ended,
+                    reason: Reason::ClientClosed,
+                    detail: None,
+                });
+            }
+        }
+    }
+
+    fn due(&mut self) {
+        let now = self.plane.context.clock.now();
+        self.session.handle_timeout(now);
+        if self.rejudge <= now {
+            self.rejudge = now + REJUDGE;
+            let settings = self.plane.settings();
+            self.session.rejudge(&door(&settings));
+        }
+        if self.role.deadline().is_some_and(|due| due <= now) {
+            self.waited_enough();
+        }
+    }
+
+    /// Does what the session wants.
+    pub(super) async fn obey(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Send(bytes) => self.out.push(bytes),
+                Output::Changed => self.describe(),
+                Output::Subscribe(wanted) => self.subscribe(*wanted).await,
+                Output::Unsubscribe => self.give_up_seat(None).await,
+                Output::Player(wish) => {
+                    if let Role::Playing(playing) = &self.role {
+                        playing.seat.wish(wish).await;
+                    }
+                }
+                Output::Publish(wanted, kind) => self.publish(*wanted, kind),
+                Output::Media(message) => {
+                    if let Role::Publishing(publishing) = &self.role {
+                        publishing.publication.hub().append(message);
+                    }
+                }
+                Output::Unpublish => self.role = Role::Idle,
+                Output::Alive => self.alive(),
+                Output::Close(closing) => {
+                    self.closing.get_or_insert(closing);
+                }
+            }
+        }
+        if self.closing.is_none() {
+            self.send().await;
+        }
+    }
+
+    fn describe(&mut self) {
+        let session = &self.session;
+        self.record.update(|record| session.describe(record));
+        if self.session.is_admitted() {
+            self.gate = None;
+        }
+    }
+
+    async fn send(&mut self) {
+        if self.out.is_empty() {
+            return;
+        }
+        let out = std::mem::take(&mut self.out);
+        if let Role::Playing(playing) = &self.role {
+            playing.seat.command(joined(out)).await;
+            return;
+        }
+        match reading::write(&self.socket, &out, ANSWER).await {
+            Ok(()) => self
+                .record
+                .add_sent(out.iter().map(|one| one.len() as u64).sum()),
+            Err(error) => {
+                let reason = if error.kind() == std::io::ErrorKind::TimedOut {
+                    Reason::TooSlow
+                } else {
+                    Reason::ClientClosed
+                };
+                self.closing = Some(Closing {
+                    ending: Ending::Ended,
+                    reason,
+                    detail: None,
+                });
+            }
+        }
+    }
+
+    /// Says the last word, ends the record, hangs up.
+    async fn close(mut self) {
+        self.give_up_seat(None).await;
+        let Some(closing) = self.closing.take() else {
+            return;
+        };
+        self.role = Role::Idle;
+        let gone = matches!(closing.reason, Reason::ClientClosed | Reason::TooSlow);
+        if !gone
+            && reading::write(&self.socket, &self.out, LAST_WORD)
+                .await
+                .is_ok()
+        {
+            let sent = self.out.iter().map(|one| one.len() as u64).sum();
+            self.record.add_sent(sent);
+        }
+        self.describe();
+        match (closing.ending, closing.detail) {
+            (Ending::Refused, detail) => self.record.refuse(closing.reason, detail),
+            (Ending::Ended, Some(detail)) => self.record.end_with(closing.reason, detail),
+            (Ending::Ended, None) => self.record.end(closing.reason),
+        }
+        if !gone {
+            reading::close(&self.socket, LAST_WORD).await;
+        }
+    }
+}
+
+impl Role {
+    /// When [`Driver::waited_enough`] wants to be called.
+    fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Waiting(waiting) => Some(waiting.until),
+            Self::Idle | Self::Playing(_) | Self::Claiming(_) | Self::Publishing(_) => None,
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        match self {
+            Self::Idle => std::future::pending().await,
+            Self::Waiting(waiting) => Event::State(waiting.stream.changed().await),
+            Self::Playing(playing) => tokio::select! {
+                state = playing.stream.changed() => Event::State(state),
+                over = playing.seat.over() => Event::Over(over),
+            },
+            Self::Claiming(claim) => Event::Role(claim.next().await),
+            Self::Publishing(publishing) => Event::Role(publishing.next().await),
+        }
+    }
+}
+
+/// Several pieces as one.
+pub(super) fn joined(pieces: Vec<Bytes>) -> Bytes {
+    let mut pieces = pieces.into_iter();
+    let Some(first) = pieces.next() else {
+        return Bytes::new();
+    };
+    let mut whole = BytesMut::from(first);
+    for piece in pieces {
+        whole.extend_from_slice(&piece);
+    }
+    whole.freeze()
+}

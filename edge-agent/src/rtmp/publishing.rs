@@ -1,0 +1,219 @@
+//! A client that publishes: it takes the stream, which is forwarded to the server behind before it
+//! is told that it may go on.
+//!
+//! An encoder that comes back while its old connection still looks alive takes over: the old one
+//! is asked first, and has 2 s to answer (clients.md).
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use contract::reason::Reason;
+use edge_core::session::Wanted;
+use rtmp::server::PublishKind;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::driver::{Driver, Role};
+use super::relay;
+use super::way::{Way, target};
+use crate::live::{Busy, HubKey, HubState, Live, Publication, Publisher};
+use crate::sessions;
+
+/// How long a publisher may take to answer whether it is still there.
+const STILL_THERE: Duration = Duration::from_secs(2);
+/// How long an old session may take to go when another takes over.
+const GONE: Duration = Duration::from_secs(1);
+/// Probes that may wait for a publisher; chosen, because each waits for 2 s only.
+const PROBES: usize = 4;
+
+/// A client that publishes.
+pub(super) struct Publishing {
+    pub(super) publication: Publication,
+    state: watch::Receiver<HubState>,
+    /// The server's answer, until it came.
+    answer: Option<oneshot::Receiver<Result<(), Reason>>>,
+    probes: mpsc::Receiver<oneshot::Sender<()>>,
+    /// Those who asked whether it is still there.
+    asking: Vec<oneshot::Sender<()>>,
+}
+
+/// A stream that is being taken from another client.
+pub(super) struct Claim {
+    work: Pin<Box<dyn Future<Output = Result<Publication, Reason>> + Send>>,
+    probes: Option<mpsc::Receiver<oneshot::Sender<()>>>,
+    rest: Option<(Way, PublishKind)>,
+}
+
+/// What happened to a publisher.
+pub(super) enum Happened {
+    /// The other publisher gave way, or did not.
+    Claimed(Result<Publication, Reason>),
+    /// The server behind took the stream, or did not.
+    Answered(Result<(), Reason>),
+    /// Somebody asks whether the client is still there.
+    Probe(oneshot::Sender<()>),
+    /// The stream ended.
+    Ended(Reason),
+}
+
+impl Claim {
+    pub(super) async fn next(&mut self) -> Happened {
+        Happened::Claimed((&mut self.work).await)
+    }
+}
+
+impl Publishing {
+    pub(super) async fn next(&mut self) -> Happened {
+        tokio::select! {
+            answer = answered(&mut self.answer) => {
+                self.answer = None;
+                Happened::Answered(answer)
+            }
+            Some(probe) = self.probes.recv() => Happened::Probe(probe),
+            reason = ended(&mut self.state) => Happened::Ended(reason),
+        }
+    }
+}
+
+async fn answered(
+    answer: &mut Option<oneshot::Receiver<Result<(), Reason>>>,
+) -> Result<(), Reason> {
+    match answer {
+        Some(answer) => answer.await.unwrap_or(Err(Reason::OriginUnreachable)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(state: &mut watch::Receiver<HubState>) -> Reason {
+    loop {
+        if let HubState::Ended(reason) = *state.borrow_and_update() {
+            return reason;
+        }
+        if state.changed().await.is_err() {
+            return Reason::StreamEnded;
+        }
+    }
+}
+
+impl Driver {
+    pub(super) fn publish(&mut self, wanted: Wanted, kind: PublishKind) {
+        let settings = self.plane.settings();
+        let snapshot = settings.snapshot.as_deref();
+        let way =
+            snapshot.and_then(|snapshot| Way::new(wanted, &self.session, &self.record, snapshot));
+        let Some((way, key)) = way.and_then(|way| Some((way.clone(), way.key()?))) else {
+            self.session.publish_failed(Reason::Destination);
+            return;
+        };
+        self.record
+            .update(|record| record.next_hop = Some(target(key.next)));
+        let (probe, probes) = mpsc::channel(PROBES);
+        let publisher = Publisher {
+            session: self.record.clone(),
+            probe,
+        };
+        match self.plane.live.publish(key.clone(), publisher.clone()) {
+            Ok(publication) => self.begin(publication, way, kind, probes),
+            Err(Busy::Publisher(other)) => {
+                let live = self.plane.live.clone();
+                self.role = Role::Claiming(Box::new(Claim {
+                    work: Box::pin(take_over(live, key, publisher, other)),
+                    probes: Some(probes),
+                    rest: Some((way, kind)),
+                }));
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        publication: Publication,
+        way: Way,
+        kind: PublishKind,
+        probes: mpsc::Receiver<oneshot::Sender<()>>,
+    ) {
+        let hub = publication.hub();
+        let answer = relay::push(&self.plane, hub, way, kind);
+        self.role = Role::Publishing(Box::new(Publishing {
+            state: hub.watch(),
+            publication,
+            answer: Some(answer),
+            probes,
+            asking: Vec::new(),
+        }));
+    }
+
+    pub(super) fn publishing_happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::Claimed(claimed) => self.claimed(claimed),
+            Happened::Answered(Ok(())) => {
+                if let Role::Publishing(publishing) = &self.role
+                    && let Some(hop) = publishing.publication.hub().next_hop()
+                {
+                    self.record.update(|record| record.next_hop = Some(hop));
+                }
+                self.session.publish_started();
+            }
+            Happened::Answered(Err(reason)) => {
+                self.role = Role::Idle;
+                self.session.publish_failed(reason);
+            }
+            Happened::Probe(asker) => {
+                if let Role::Publishing(publishing) = &mut self.role {
+                    publishing.asking.push(asker);
+                }
+                self.session.ping(self.plane.context.clock.now());
+            }
+            Happened::Ended(reason) => {
+                self.role = Role::Idle;
+                self.session.end(reason);
+            }
+        }
+    }
+
+    fn claimed(&mut self, claimed: Result<Publication, Reason>) {
+        let Role::Claiming(mut claim) = std::mem::replace(&mut self.role, Role::Idle) else {
+            return;
+        };
+        match (claimed, claim.rest.take(), claim.probes.take()) {
+            (Ok(publication), Some((way, kind)), Some(probes)) => {
+                self.begin(publication, way, kind, probes);
+            }
+            (Ok(_), _, _) => self.session.publish_failed(Reason::Internal),
+            (Err(reason), _, _) => self.session.publish_failed(reason),
+        }
+    }
+
+    /// The client answered a ping: who asked whether it is there hears it.
+    pub(super) fn alive(&mut self) {
+        if let Role::Publishing(publishing) = &mut self.role {
+            for asker in publishing.asking.drain(..) {
+                // Who asked may have given up.
+                let _ = asker.send(());
+            }
+        }
+    }
+}
+
+/// Takes a stream over from a client that does not answer any more.
+async fn take_over(
+    live: Live,
+    key: HubKey,
+    publisher: Publisher,
+    other: Publisher,
+) -> Result<Publication, Reason> {
+    let (asker, answer) = oneshot::channel();
+    if other.probe.try_send(asker).is_ok()
+        && matches!(timeout(STILL_THERE, answer).await, Ok(Ok(())))
+    {
+        return Err(Reason::StreamBusy);
+    }
+    other.session.kick(Reason::TimedOut);
+    let gone = timeout(GONE, other.probe.closed()).await;
+    drop::<sessions::Session>(other.session);
+    if gone.is_err() {
+        return Err(Reason::StreamBusy);
+    }
+    live.publish(key, publisher)
+        .map_err(|Busy::Publisher(_)| Reason::StreamBusy)
+}

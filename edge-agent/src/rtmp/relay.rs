@@ -1,0 +1,73 @@
+//! Relays: the edge's one pull or push of a stream with a server behind it.
+//!
+//! A hub and the way to its stream go in; media go between the hub and the server until one of
+//! them ends. A relay runs as a task of its own and gives way when its hub wants it to. What a
+//! server says is read for its meaning and never passed on to a client.
+
+mod link;
+mod pull;
+mod push;
+mod race;
+
+use std::sync::Arc;
+
+use contract::reason::Reason;
+use rtmp::server::PublishKind;
+use tokio::sync::oneshot;
+
+use super::Plane;
+use super::way::Way;
+use crate::live::Hub;
+
+/// Why a server behind does not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It was not reached, or went away.
+    Unreachable,
+    /// It said no.
+    Refused,
+}
+
+impl Failure {
+    /// What a client is told.
+    fn reason(self) -> Reason {
+        match self {
+            Self::Unreachable => Reason::OriginUnreachable,
+            Self::Refused => Reason::OriginRefused,
+        }
+    }
+}
+
+/// Starts pulling a stream into its hub.
+pub(super) fn pull(plane: &Plane, hub: &Arc<Hub>, way: Way) {
+    let (plane, hub) = (plane.clone(), Arc::clone(hub));
+    tokio::spawn(async move {
+        let gives_way = hub.relay_token();
+        let cut = plane.context.stop.hard();
+        tokio::select! {
+            () = gives_way.cancelled() => {}
+            () = cut.cancelled() => {}
+            () = pull::run(&plane, &hub, &way) => {}
+        }
+    });
+}
+
+/// Starts forwarding a published stream from its hub. The answer says whether a server took it; if
+/// none goes on taking it later, the hub ends.
+pub(super) fn push(
+    plane: &Plane,
+    hub: &Arc<Hub>,
+    way: Way,
+    kind: PublishKind,
+) -> oneshot::Receiver<Result<(), Reason>> {
+    let (answer, answered) = oneshot::channel();
+    let (plane, hub) = (plane.clone(), Arc::clone(hub));
+    tokio::spawn(async move {
+        let cut = plane.context.stop.hard();
+        tokio::select! {
+            () = cut.cancelled() => {}
+            () = push::run(&plane, &hub, &way, kind, answer) => {}
+        }
+    });
+    answered
+}

@@ -1,0 +1,171 @@
+//! Pushing a published stream to the server behind.
+//!
+//! It reads the hub's ring as a viewer does, with data as the publisher sent it. When the server
+//! goes away the next one gets the stream from its last keyframe on, and the publisher stays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::reason::Reason;
+use edge_core::live::{Cursor, Form, Ring, Scratch, pace};
+use edge_core::upstream::{ONE_TRY, Retry};
+use rtmp::client::Event;
+use rtmp::server::PublishKind;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::link::{Link, Progress};
+use super::{Failure, race};
+use crate::live::{Hub, HubState};
+use crate::rtmp::Plane;
+use crate::rtmp::way::{Way, target};
+
+/// How long a publisher is held while no server takes its stream. Chosen, because an origin that
+/// restarts is back in some seconds, and an encoder need not notice.
+const HELD: Duration = Duration::from_secs(10);
+/// How long the last messages of a stream may take.
+const LAST_MEDIA: Duration = Duration::from_secs(5);
+
+/// Why a server was left.
+enum Left {
+    /// The publisher ended, and everything went out.
+    Done,
+    /// The server went away.
+    Lost,
+}
+
+pub(super) async fn run(
+    plane: &Plane,
+    hub: &Arc<Hub>,
+    way: &Way,
+    kind: PublishKind,
+    answer: oneshot::Sender<Result<(), Reason>>,
+) {
+    let mut answer = Some(answer);
+    let mut retry = Retry::default();
+    let mut lost: Option<Instant> = None;
+    loop {
+        let now = plane.context.clock.now();
+        let order = plane.upstreams().order(way.next(), now);
+        let opened = race::first(order, |next| open(plane, way, next, kind)).await;
+        match opened {
+            Ok((next, (link, stream_id))) => {
+                hub.set_next_hop(target(next));
+                let first = answer.take();
+                let form = Form {
+                    stream_id,
+                    upstream: true,
+                };
+                let cursor = hub.head().join(form);
+                if let Some(answer) = first
+                    && answer.send(Ok(())).is_err()
+                {
+                    return link.close().await;
+                }
+                match forward(plane, hub, link, cursor).await {
+                    Left::Done => return,
+                    Left::Lost => {
+                        retry.reset();
+                        lost = Some(Instant::now());
+                    }
+                }
+            }
+            Err(failure) => {
+                if let Some(answer) = answer.take() {
+                    // A publisher that left meanwhile needs no answer.
+                    let _ = answer.send(Err(failure.reason()));
+                    return;
+                }
+            }
+        }
+        if matches!(hub.state(), HubState::Ended(_)) {
+            return;
+        }
+        if lost.is_some_and(|since| since.elapsed() >= HELD) {
+            return plane.live.end(hub, Reason::OriginUnreachable);
+        }
+        sleep(retry.next_wait()).await;
+    }
+}
+
+/// Connects to a server and has it take the stream.
+async fn open(
+    plane: &Plane,
+    way: &Way,
+    next: contract::routing::NextHop,
+    kind: PublishKind,
+) -> Result<(Link, u32), Failure> {
+    let mut link = Link::open(plane, way, next).await?;
+    link.session.publish(&way.publish_name(), kind);
+    let work = async {
+        loop {
+            match link.event().await? {
+                Event::Status { code, .. } if code == "NetStream.Publish.Start" => {
+                    return link.session.publishing().ok_or(Failure::Refused);
+                }
+                Event::Status { level, .. } if level == "error" => return Err(Failure::Refused),
+                Event::Status { .. }
+                | Event::Connected { .. }
+                | Event::Rejected { .. }
+                | Event::StreamReady { .. }
+                | Event::Media(_)
+                | Event::Answer { .. }
+                | Event::Command { .. }
+                | Event::StreamBegin { .. }
+                | Event::StreamEof { .. }
+                | Event::StreamIsRecorded { .. }
+                | Event::PingResponse { .. }
+                | Event::Other(_) => {}
+            }
+        }
+    };
+    let stream_id = timeout(ONE_TRY, work)
+        .await
+        // A server that closes on a publisher without a word has refused it.
+        .map_or(Err(Failure::Unreachable), |made| {
+            made.map_err(|_| Failure::Refused)
+        })?;
+    Ok((link, stream_id))
+}
+
+async fn forward(plane: &Plane, hub: &Arc<Hub>, mut link: Link, mut cursor: Cursor) -> Left {
+    let clock = plane.context.clock;
+    let mut changes = hub.head().watch();
+    let mut state = hub.watch();
+    let mut ring = Ring::default();
+    let mut ends: Option<Instant> = None;
+    loop {
+        changes.mark_unchanged();
+        hub.head().follow(&mut ring);
+        let now = clock.now();
+        cursor.settle(&ring, now);
+        pace::check(&mut cursor, &ring, now);
+        if ends.is_none() && matches!(*state.borrow_and_update(), HubState::Ended(_)) {
+            ends = Some(Instant::now() + LAST_MEDIA);
+        }
+        let mut scratch = Scratch::default();
+        let owed = cursor.owed(&ring, &mut scratch);
+        let finished = owed.bytes() == 0;
+        if ends.is_some_and(|until| finished || until <= Instant::now()) {
+            link.close().await;
+            return Left::Done;
+        }
+        let step = tokio::select! {
+            step = link.write_or_hear(owed.slices()) => step,
+            _ = changes.changed(), if finished => Ok(Progress::Wrote(0)),
+            _ = state.changed(), if ends.is_none() => Ok(Progress::Wrote(0)),
+            () = sleep(LAST_MEDIA) => Ok(Progress::Wrote(0)),
+        };
+        match step {
+            Ok(Progress::Wrote(count)) => {
+                link.session.acknowledge_sent(count as u64);
+                cursor.wrote(count, &ring, clock.now());
+            }
+            Ok(Progress::Event(Event::Status { level, .. })) if level == "error" => {
+                return Left::Lost;
+            }
+            Ok(Progress::Event(_)) => {}
+            Err(_) => return Left::Lost,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The way to a stream: what the servers behind are asked, and as whom.
+
+use contract::address::HostPort;
+use contract::admit::Passage;
+use contract::hop::{HOP_LIFETIME_MS, HOP_PROPERTY, Hop};
+use contract::id::EdgeId;
+use contract::name::StreamName;
+use contract::report::HopTarget;
+use contract::route::LiveSettings;
+use contract::routing::NextHop;
+use contract::snapshot::Snapshot;
+use edge_core::session::{Session, Wanted};
+use rtmp::client::ConnectOptions;
+
+use crate::clock::now_ms;
+use crate::live::HubKey;
+use crate::sessions;
+
+/// The way to a stream.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    passage: Passage,
+    /// The host and port that the client used, where the next edge routes by them.
+    host: Option<(String, u16)>,
+    stream: StreamName,
+    query: Option<String>,
+    hop: Hop,
+    /// How the stream's route waits and lingers.
+    pub(super) live: LiveSettings,
+}
+
+impl Way {
+    /// The way of a client that was just admitted.
+    pub(super) fn new(
+        wanted: Wanted,
+        session: &Session,
+        record: &sessions::Session,
+        snapshot: &Snapshot,
+    ) -> Option<Self> {
+        let facts = session.facts()?;
+        let route = snapshot.routes.iter();
+        let live = route
+            .clone()
+            .find(|route| route.id == wanted.passage.route)
+            .map(|route| route.live)
+            .unwrap_or_default();
+        let mut edges: Vec<EdgeId> = Vec::new();
+        if let Some(hop) = &facts.hop {
+            edges.clone_from(&hop.edges);
+        }
+        edges.push(snapshot.edge);
+        Some(Self {
+            host: wanted.relayed.then(|| (facts.host.clone(), facts.port)),
+            stream: wanted.stream,
+            query: wanted.query,
+            hop: Hop {
+                edges,
+                addr: facts.addr,
+                client: record.record().client,
+                session: Some(record.id()),
+                until_ms: 0,
+            },
+            passage: wanted.passage,
+            live,
+        })
+    }
+
+    /// Whom to ask, as the route says.
+    pub(super) fn next(&self) -> &[NextHop] {
+        &self.passage.next
+    }
+
+    /// What tells this stream from others; `None` where the route names nobody.
+    pub(super) fn key(&self) -> Option<HubKey> {
+        Some(HubKey {
+            route: self.passage.route,
+            next: *self.passage.next.first()?,
+            host: self.host.clone(),
+            app: self.passage.app.clone(),
+            stream: self.stream.clone(),
+        })
+    }
+
+    /// The stream to play. All viewers share one relay, so none of their queries goes with it.
+    pub(super) fn play_name(&self) -> &str {
+        self.stream.as_str()
+    }
+
+    /// The stream to publish, with the publisher's query.
+    pub(super) fn publish_name(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.stream),
+            None => self.stream.to_string(),
+        }
+    }
+
+    /// How to connect to an origin at this address.
+    pub(super) fn to_origin(&self, address: &impl std::fmt::Display) -> ConnectOptions {
+        let app = self.passage.app.as_str();
+        ConnectOptions::new(app, &format!("{address}/{app}"))
+    }
+
+    /// How to connect to another edge of ours, which hears who the client is.
+    pub(super) fn to_edge(&self, at: &HostPort, snapshot: &Snapshot) -> Option<ConnectOptions> {
+        let app = self.passage.app.as_str();
+        let at = match &self.host {
+            Some((host, port)) => HostPort {
+                host: host.clone(),
+                port: *port,
+            },
+            None => at.clone(),
+        };
+        let hop = Hop {
+            until_ms: now_ms() + HOP_LIFETIME_MS,
+            ..self.hop.clone()
+        };
+        let signed = hop.sign(snapshot.keys.first()?);
+        let mut options = ConnectOptions::new(app, &format!("rtmp://{at}/{app}"));
+        options.extra = vec![(HOP_PROPERTY.to_owned(), signed.into())];
+        Some(options)
+    }
+}
+
+/// A next hop as records name it.
+pub(super) fn target(next: NextHop) -> HopTarget {
+    match next {
+        NextHop::Origin(origin) => HopTarget::Origin { origin },
+        NextHop::Edge(edge) => HopTarget::Edge { edge },
+    }
+}
