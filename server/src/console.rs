@@ -207,3 +207,7 @@ fn access() -> Router<App> {
         .route("/audit", get(audit::list))
         .route("/audit/{id}", get(audit::show_one))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -515,3 +515,116 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
     assignments::unassign(&visitor.app, &visitor.caller, id_in(&id)?).await?;
     Ok(go("/assignments", "The assignment was ended."))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::fixture::{Server, session};
+
+    #[tokio::test]
+    async fn moving_says_how_many_live_sessions_it_touches_before_it_is_done() {
+        let server = Server::start().await;
+        let cluster = server.cluster("hall").await;
+        let (north, south) = (
+            server.agent(cluster, "north").await,
+            server.agent(cluster, "south").await,
+        );
+        let (one, other) = (server.client("one").await, server.client("other").await);
+        north
+            .report(&server, |report| {
+                report.sessions = vec![
+                    session(Some(one), "a"),
+                    session(Some(one), "b"),
+                    session(Some(other), "a"),
+                ]
+            })
+            .await;
+
+        let asked = server
+            .administrator()
+            .get(&format!("/assignments/move?client={one}"))
+            .await;
+        assert!(
+            asked.text.contains("Edge south") && asked.text.contains("Cluster hall"),
+            "{}",
+            asked.text
+        );
+        let check = format!(
+            "/assignments/move?client={one}&target={}&elsewhere=refuse&check=1",
+            south.edge
+        );
+        let told = server.administrator().get(&check).await;
+        for said in ["Move 1 client to edge south?", "2 live sessions", "refused"] {
+            assert!(told.text.contains(said), "lacks {said}: {}", told.text);
+        }
+        let before = server.administrator().get("/api/v1/assignments").await;
+        assert_eq!(before.body["items"].as_array().unwrap().len(), 0);
+
+        let (one, other, south) = (one.to_string(), other.to_string(), south.edge.to_string());
+        let fields = [
+            ("client", one.as_str()),
+            ("client", other.as_str()),
+            ("target", &south),
+            ("elsewhere", "redirect"),
+        ];
+        let done = server
+            .administrator()
+            .submit("/assignments/move", &fields)
+            .await;
+        assert_eq!(done.status, 303);
+        assert!(
+            done.header("set-cookie")
+                .contains("2%20clients%20belong%20to%20edge%20south"),
+            "{}",
+            done.header("set-cookie")
+        );
+        let list = server.auditor().get("/assignments").await;
+        assert!(
+            list.text.matches("edge south").count() >= 4 && list.text.contains("redirected"),
+            "{}",
+            list.text
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_said_at_its_field() {
+        let server = Server::start().await;
+        let one = server.client("one").await;
+        let answer = server
+            .administrator()
+            .get(&format!(
+                "/assignments/move?client={one}&check=1&elsewhere=relay"
+            ))
+            .await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.text.contains("target-fault"));
+        let fields = [
+            ("subject", "network"),
+            ("network", "10.0.0.0/99"),
+            ("target", ""),
+            ("elsewhere", "relay"),
+            ("order", "first"),
+        ];
+        let answer = server
+            .administrator()
+            .submit("/assignments/new", &fields)
+            .await;
+        assert_eq!(answer.status, 422);
+        for field in [
+            "network-fault",
+            "target-fault",
+            "order-fault",
+            "10.0.0.0/99",
+        ] {
+            assert!(answer.text.contains(field), "{field}");
+        }
+        assert!(
+            server
+                .administrator()
+                .get("/assignments/move")
+                .await
+                .text
+                .contains("No client is chosen")
+        );
+    }
+}

@@ -327,3 +327,85 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
     }
     question(&visitor, id, form.conflict().map(str::to_owned)).await
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::fixture::Server;
+
+    #[tokio::test]
+    async fn a_stream_password_is_shown_once() {
+        let server = Server::start().await;
+        let fields = [
+            ("name", "studio a"),
+            ("networks", "10.1.0.0/16"),
+            ("enabled", "on"),
+            ("password", "on"),
+        ];
+        let made = server.administrator().submit("/clients/new", &fields).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let password = made
+            .text
+            .split("studio%20a:")
+            .nth(1)
+            .and_then(|rest| rest.split('@').next())
+            .unwrap();
+        assert!(password.len() >= 16, "{password}");
+        let clients = server.administrator().get("/api/v1/clients").await;
+        let id = clients.body["items"][0]["id"].as_str().unwrap().to_owned();
+        let page = server.administrator().get(&format!("/clients/{id}")).await;
+        assert!(
+            page.text.contains("It has one.")
+                && page.text.contains("10.1.0.0/16")
+                && !page.text.contains(password)
+        );
+        let audit = server.administrator().get("/api/v1/audit").await;
+        assert!(!audit.text.contains(password));
+        let another = server
+            .administrator()
+            .submit(&format!("/clients/{id}/stream-password"), &[])
+            .await;
+        assert!(another.status == 201 && !another.text.contains(password));
+    }
+
+    #[tokio::test]
+    async fn faults_and_a_taken_name_keep_the_form() {
+        let server = Server::start().await;
+        server.client("studio").await;
+        let taken = server
+            .administrator()
+            .submit(
+                "/clients/new",
+                &[("name", "studio"), ("networks", "10.0.0.0/8")],
+            )
+            .await;
+        assert_eq!(taken.status, 409);
+        assert!(taken.text.contains("10.0.0.0/8"));
+        let wrong = server
+            .administrator()
+            .submit(
+                "/clients/new",
+                &[("name", "a/b"), ("networks", "10.0.0.0/8")],
+            )
+            .await;
+        assert!(
+            wrong.status == 422 && wrong.text.contains("name-fault"),
+            "{}",
+            wrong.text
+        );
+        let wrong = server
+            .administrator()
+            .submit(
+                "/clients/new",
+                &[("name", "x"), ("networks", "10.0.0.0/8\nnonsense")],
+            )
+            .await;
+        assert!(
+            wrong.status == 422
+                && wrong.text.contains("networks-fault")
+                && wrong.text.contains("10.0.0.0/8\nnonsense"),
+            "{}",
+            wrong.text
+        );
+    }
+}

@@ -424,3 +424,7 @@ fn origins(status: &EdgeStatus, names: &Names, now_ms: u64) -> Vec<OriginView> {
     })
     .collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -278,3 +278,63 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
     }
     question(&visitor, id, form.conflict().map(str::to_owned)).await
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use contract::report::Reachability;
+
+    use crate::fixture::Server;
+
+    #[tokio::test]
+    async fn an_origin_in_use_is_not_deleted_and_shows_who_reaches_it() {
+        let server = Server::start().await;
+        let cluster = server.cluster("hall").await;
+        let agent = server.agent(cluster, "north").await;
+        let (origin, _) = server.route("media").await;
+        let lost = Reachability {
+            reachable: false,
+            since_ms: 1,
+        };
+        agent
+            .report(&server, |report| {
+                report.origins = BTreeMap::from([(origin, lost)])
+            })
+            .await;
+        let list = server.auditor().get("/origins").await;
+        assert!(
+            list.text.contains("Not reached") && list.text.contains("by north"),
+            "{}",
+            list.text
+        );
+        let answer = server
+            .administrator()
+            .submit(&format!("/origins/{origin}/delete"), &[])
+            .await;
+        assert!(
+            answer.status == 409 && answer.text.contains("uses it"),
+            "{}",
+            answer.text
+        );
+    }
+
+    #[tokio::test]
+    async fn an_address_with_an_application_is_refused_and_kept() {
+        let server = Server::start().await;
+        let fields = [
+            ("name", "media"),
+            ("address", "rtmp://media.example/live"),
+            ("reach", "private"),
+        ];
+        let answer = server.administrator().submit("/origins/new", &fields).await;
+        assert_eq!(answer.status, 422);
+        assert!(
+            answer.text.contains("address-fault")
+                && answer.text.contains("value=\"private\" checked"),
+            "{}",
+            answer.text
+        );
+    }
+}

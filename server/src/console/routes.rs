@@ -461,3 +461,98 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
     routes::delete(&visitor.app, &visitor.caller, id_in(&id)?).await?;
     Ok(go("/routes", "The route was deleted."))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::fixture::Server;
+
+    const FIELDS: [(&str, &str); 12] = [
+        ("name", "live"),
+        ("order", "10"),
+        ("enabled", "on"),
+        ("plane", "rtmp"),
+        ("kind", "implicit"),
+        ("host", "*"),
+        ("app", "live/*"),
+        ("action", "serve"),
+        ("wait_ms", "3000"),
+        ("linger_ms", "5000"),
+        ("default_ttl_ms", "0"),
+        ("max_object_bytes", "-1"),
+    ];
+
+    #[tokio::test]
+    async fn a_route_goes_through_its_form_and_back() {
+        let server = Server::start().await;
+        let (origin, _) = server.route("media").await;
+        let origin = origin.to_string();
+        let mut fields = FIELDS.to_vec();
+        fields.extend([
+            ("upstreams", origin.as_str()),
+            ("upstreams", ""),
+            ("rewrite", "studio/*"),
+            ("identity", "play_token"),
+            ("default_effect", "allow"),
+        ]);
+        let made = server.administrator().submit("/routes/new", &fields).await;
+        assert_eq!(made.status, 303, "{}", made.text);
+        let routes = server.administrator().get("/api/v1/routes").await;
+        let items = routes.body["items"].as_array().unwrap().clone();
+        let route = items
+            .into_iter()
+            .find(|route| route["name"] == "live")
+            .unwrap();
+        assert_eq!(
+            (
+                &route["rewrite"],
+                &route["default_effect"],
+                &route["identity"][0]
+            ),
+            (&"studio/*".into(), &"allow".into(), &"play_token".into())
+        );
+        let path = format!("/routes/{}", route["id"].as_str().unwrap());
+        assert_eq!(
+            server.administrator().submit(&path, &fields).await.status,
+            303
+        );
+        let again = server.administrator().get("/api/v1/routes").await;
+        let again = again.body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|route| route["name"] == "live")
+            .unwrap()
+            .clone();
+        assert_eq!(again, route);
+        let form = server.administrator().get(&path).await;
+        assert!(
+            form.text.contains("value=\"studio/*\"")
+                && form.text.contains(&format!("value=\"{origin}\" selected")),
+            "{}",
+            form.text
+        );
+    }
+
+    #[tokio::test]
+    async fn each_fault_stands_at_its_field() {
+        let server = Server::start().await;
+        let mut fields = FIELDS.to_vec();
+        fields.extend([("port", "99999"), ("rewrite", "a/*/*")]);
+        let wrong = server.administrator().submit("/routes/new", &fields).await;
+        assert!(
+            wrong.status == 422
+                && wrong.text.contains("port-fault")
+                && wrong.text.contains("value=\"99999\""),
+            "{}",
+            wrong.text
+        );
+        fields.retain(|(name, _)| *name != "port" && *name != "wait_ms");
+        fields.push(("wait_ms", "60000"));
+        let wrong = server.administrator().submit("/routes/new", &fields).await;
+        assert_eq!(wrong.status, 422);
+        for field in ["upstreams-fault", "rewrite-fault", "wait_ms-fault"] {
+            assert!(wrong.text.contains(field), "lacks {field}: {}", wrong.text);
+        }
+    }
+}

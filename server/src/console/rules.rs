@@ -344,3 +344,7 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
     rules::delete(&visitor.app, &visitor.caller, id_in(&id)?).await?;
     Ok(go("/rules", "The rule was deleted."))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -366,3 +366,7 @@ pub(crate) async fn end(visitor: Visitor, mut form: Form) -> Answer {
         ),
     ))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
