@@ -5,7 +5,6 @@
 
 mod check;
 mod clock;
-mod floor;
 mod frame;
 mod framing;
 mod histogram;
@@ -37,8 +36,6 @@ const OTHER_FILES: usize = 64;
 #[derive(Parser)]
 #[command(name = "bench-rtmp", version)]
 struct Options {
-    #[command(subcommand)]
-    part: Option<Part>,
     /// Numbers of viewers.
     #[arg(long, value_delimiter = ',', default_value = "100,500,1000")]
     viewers: Vec<usize>,
@@ -74,22 +71,9 @@ struct Options {
     weir: PathBuf,
 }
 
-/// What else this program can be.
-#[derive(clap::Subcommand)]
-enum Part {
-    /// Serves one stream at the least possible cost; started by the measurement itself
-    #[command(hide = true)]
-    Floor,
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match options.part {
-        Some(Part::Floor) => floor::listen().await,
-        None => measure(options).await,
-    };
-    match done {
+    match measure(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to hear of it when this cannot be printed.

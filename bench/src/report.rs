@@ -44,9 +44,7 @@ impl Outcome {
 pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
     let mut out = String::new();
     table(&mut out, outcomes);
-    for against in [Kind::Nginx, Kind::Floor] {
-        ratios(&mut out, outcomes, against);
-    }
+    ratios(&mut out, outcomes);
     warnings(&mut out, outcomes);
     out
 }
@@ -96,7 +94,7 @@ impl Outcome {
 }
 
 /// Each number of viewers that both servers were measured with.
-fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
+fn ratios(out: &mut String, outcomes: &[Outcome]) {
     let of = |kind: Kind| {
         outcomes
             .iter()
@@ -104,7 +102,7 @@ fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
     };
     let pairs: Vec<_> = of(Kind::Weir)
         .filter_map(|weir| {
-            let mut peers = of(against);
+            let mut peers = of(Kind::Nginx);
             let peer = peers.find(|peer| peer.plan.viewers == weir.plan.viewers)?;
             Some((weir, peer))
         })
@@ -112,13 +110,9 @@ fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
     if pairs.is_empty() {
         return;
     }
-    let _ = writeln!(
-        out,
-        "\nWeir's figures divided by those of {}:\n",
-        against.name()
-    );
     out.push_str(
-        "| viewers | CPU s/GiB | latency p50 | latency p99 | join p50 | memory | socket memory |\n\
+        "\nWeir's figure divided by nginx-rtmp's; under 1 is better.\n\n\
+         | viewers | CPU s/GiB | latency p50 | latency p99 | join p50 | memory | socket memory |\n\
          |---|---|---|---|---|---|---|\n",
     );
     for (weir, peer) in pairs {

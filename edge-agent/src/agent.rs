@@ -31,6 +31,7 @@ use crate::sessions::Sessions;
 use crate::status;
 use crate::stop::Stop;
 use crate::streams::Streams;
+use crate::web::Web;
 use watched::EdgeWatched;
 
 /// How long tasks may take to end after they were cut off.
@@ -94,10 +95,11 @@ impl Agent {
         let control = Control::open(&config.data_dir)?;
         let credential = control.credential().clone();
         let rtmp = listen(config.rtmp).await?;
+        let http = listen(config.http).await?;
         let status = listen(config.status).await?;
         let addresses = Addresses {
             rtmp: address(rtmp.as_ref()),
-            http: None,
+            http: address(http.as_ref()),
             status: address(status.as_ref()),
         };
         let stop = Stop::new();
@@ -115,13 +117,17 @@ impl Agent {
         if let Some(listener) = rtmp {
             serving.spawn(serve_rtmp(listener, context.clone()));
         }
+        let web = Web::new(context.clone());
+        if let Some(listener) = http {
+            serving.spawn(web.clone().serve(listener));
+        }
         let link_done = CancellationToken::new();
         let state = control.state();
         let parts = Parts {
             sessions: sessions.clone(),
             streams: context.streams.clone(),
             dialer: context.dialer.clone(),
-            purger: Arc::new(NoStore),
+            purger: Arc::new(web.clone()),
             listeners: listeners(&config, addresses, &credential.server),
             grace: config.grace,
         };
@@ -130,6 +136,7 @@ impl Agent {
             let watched = EdgeWatched {
                 context,
                 link: state,
+                web,
             };
             link.spawn(status::serve(listener, Arc::new(watched), stop.clone()));
         }
@@ -174,15 +181,6 @@ impl Agent {
         self.link_done.cancel();
         drain(&mut self.link).await;
         tracing::info!(edge.id = %self.credential.edge, "edge stopped");
-    }
-}
-
-/// The edge stores nothing yet, so nothing goes.
-struct NoStore;
-
-impl control::Purger for NoStore {
-    fn purge(&self, _scope: &contract::order::PurgeScope) -> u64 {
-        0
     }
 }
 

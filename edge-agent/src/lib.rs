@@ -17,3 +17,4 @@ pub mod status;
 pub mod stop;
 pub mod streams;
 pub mod telemetry;
+pub mod web;

@@ -20,7 +20,7 @@ use contract::report::SessionRecord;
 
 use session::Inner;
 pub use session::Session;
-pub use totals::Totals;
+pub use totals::{RouteCounts, Totals};
 
 use crate::clock::now_ms;
 

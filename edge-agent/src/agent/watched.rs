@@ -6,12 +6,14 @@ use crate::context::Context;
 use crate::control::LinkState;
 use crate::status::Watched;
 use crate::telemetry::Figures;
+use crate::web::Web;
 
 /// The running edge, as the status address asks for it.
 #[derive(Debug)]
 pub(super) struct EdgeWatched {
     pub(super) context: Context,
     pub(super) link: LinkState,
+    pub(super) web: Web,
 }
 
 impl Watched for EdgeWatched {
@@ -41,14 +43,15 @@ impl Watched for EdgeWatched {
     fn figures(&self) -> Figures {
         let standing = self.link.now();
         let streams = self.context.streams.states();
+        let stored = self.web.stored();
         Figures {
             totals: self.context.totals.counts(),
             sessions: self.context.sessions.count(),
             forgotten: self.context.sessions.forgotten(),
             streams: streams.len(),
             viewers: streams.iter().map(|stream| stream.viewers).sum(),
-            objects: 0,
-            stored_bytes: 0,
+            objects: stored.objects,
+            stored_bytes: stored.bytes,
             generation: standing
                 .settings
                 .serving

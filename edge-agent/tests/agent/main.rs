@@ -5,3 +5,4 @@
 
 mod link;
 mod support;
+mod web;

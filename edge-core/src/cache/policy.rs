@@ -214,6 +214,17 @@ fn stale_ms(said: &Directives) -> u64 {
 }
 
 impl Policy {
+    /// Of an answer that is passed on to those who wait for it, and not stored.
+    #[must_use]
+    pub const fn passing(responded_ms: u64) -> Self {
+        Self {
+            responded_ms,
+            initial_age_ms: 0,
+            lifetime_ms: 0,
+            stale_ms: 0,
+        }
+    }
+
     /// The object's age (RFC 9111, section 4.2.3).
     #[must_use]
     pub fn age_ms(&self, now_ms: u64) -> u64 {

@@ -133,6 +133,11 @@ impl Server {
             .unwrap()
             .clone()
     }
+
+    /// Every report so far.
+    pub(crate) fn reports(&self) -> Vec<Report> {
+        self.said.heard.borrow().clone()
+    }
 }
 
 async fn serve(listener: TcpListener, said: Arc<Said>) {

@@ -1,0 +1,102 @@
+//! Bodies of answers: from nothing, from memory, from a fill, from an origin; counted as they go.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+
+use super::fill::{BrokeOff, Reader};
+use super::object::Object;
+use crate::sessions::{RouteCounts, Session};
+
+/// What goes wrong while a body is sent: the connection is closed, so that the client sees that
+/// the body is not whole.
+pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Any body.
+pub(super) type AnyBody = UnsyncBoxBody<Bytes, BodyError>;
+
+pub(super) fn empty() -> AnyBody {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+pub(super) fn text(text: impl Into<Bytes>) -> AnyBody {
+    Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// The part of a stored object from one byte to before another.
+pub(super) fn stored(object: &Object, from: u64, until: u64) -> AnyBody {
+    let mut pieces = Vec::new();
+    let mut begins = 0;
+    for chunk in object.chunks.iter() {
+        let ends = begins + chunk.len() as u64;
+        if ends > from && begins < until {
+            let first = usize::try_from(from.saturating_sub(begins)).unwrap_or(0);
+            let last = usize::try_from(until.min(ends) - begins).unwrap_or(chunk.len());
+            pieces.push(chunk.slice(first..last));
+        }
+        begins = ends;
+    }
+    match <[Bytes; 1]>::try_from(pieces) {
+        Ok([only]) => text(only),
+        Err(pieces) => {
+            let frames = pieces.into_iter().map(|piece| Ok(Frame::data(piece)));
+            StreamBody::new(stream::iter(frames)).boxed_unsync()
+        }
+    }
+}
+
+/// What a reader of a fill gets.
+pub(super) fn filling(reader: Reader) -> AnyBody {
+    let frames = stream::unfold(Some(reader), async |reader| {
+        let mut reader = reader?;
+        match reader.next().await? {
+            Ok(piece) => Some((Ok(Frame::data(piece)), Some(reader))),
+            Err(BrokeOff) => Some((Err(BodyError::from(BrokeOff)), None)),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// A body that counts what is taken from it, for its session and its route.
+pub(super) struct Counted {
+    pub(super) body: AnyBody,
+    pub(super) session: Session,
+    pub(super) counts: Option<RouteCounts>,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            let bytes = data.len() as u64;
+            self.session.add_sent(bytes);
+            if let Some(counts) = &self.counts {
+                counts.sent(bytes);
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,34 @@
+//! One request that was let in, with all that is needed to answer it.
+
+use std::sync::Arc;
+
+use contract::admit::Passage;
+use contract::route::Route;
+use contract::snapshot::Snapshot;
+
+use super::Web;
+use super::asked::Asked;
+use super::forward::Asker;
+use crate::sessions::RouteCounts;
+
+/// One request that was let in; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) web: Web,
+    pub(super) asked: Arc<Asked>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) route: Arc<Route>,
+    pub(super) passage: Arc<Passage>,
+    pub(super) asker: Asker,
+    pub(super) counts: RouteCounts,
+    /// It is carried to another edge: that edge stores and counts it.
+    pub(super) is_relayed: bool,
+}
+
+impl Job {
+    /// The largest body that is stored for this route.
+    pub(super) fn largest(&self) -> u64 {
+        let most = self.web.shared.store.largest();
+        u64::try_from(self.route.cache.max_object_bytes).map_or(most, |route| route.min(most))
+    }
+}

@@ -1,0 +1,304 @@
+//! Answering a request that was let in: from the store, from a fill, or from an upstream alone.
+//! Each request counts once, under the outcome that answered it.
+
+use std::sync::Arc;
+
+use contract::counts::Outcome;
+use contract::reason::Reason;
+use edge_core::cache::directives::Directives;
+use edge_core::cache::policy::{self, Exchange, NotStored};
+use edge_core::cache::status::CACHE_STATUS;
+use edge_core::cache::vary;
+use http::header::CONTENT_LENGTH;
+use http::{Method, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use tokio::sync::oneshot;
+
+use super::asked::Asked;
+use super::body::{self, AnyBody, BodyError};
+use super::exchange::{self, Answered, PATIENT};
+use super::fetch::{Fetch, PrivateAnswer, length};
+use super::fill::{Reader, Turn};
+use super::flight::Boarding;
+use super::forward;
+use super::job::Job;
+use super::object::Object;
+use super::serve::{self, Story};
+use super::store::Found;
+use crate::clock::now_ms;
+
+/// Answers a request that was let in. `body` is the client's.
+///
+/// # Errors
+/// The reason to refuse it after all.
+pub(super) async fn answer(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reason> {
+    let asked = &job.asked;
+    let why = if !asked.is_read() || asked.has_body {
+        Some(NotStored::Method)
+    } else if job.is_relayed || !job.route.cache.enabled || job.route.cache.max_object_bytes == 0 {
+        Some(NotStored::Route)
+    } else {
+        None
+    };
+    match why {
+        Some(why) => alone(job, body, Outcome::Bypass, Some(why)).await,
+        None => from_store(job, body).await,
+    }
+}
+
+/// What is stored for this request, fresh or not.
+fn found(job: &Job) -> Found {
+    let shared = &job.web.shared;
+    let request = forward::fields(&job.asked);
+    let found = shared.store.find(&job.asked.key(), &request, now_ms());
+    match found {
+        // Another route may have had another origin.
+        Found::Object(object) if object.head.route != job.route.id => Found::Nothing,
+        Found::Object(_) | Found::Nothing | Found::Unstorable => found,
+    }
+}
+
+fn fresh(job: &Job) -> Option<Arc<Object>> {
+    match found(job) {
+        Found::Object(object) if object.head.policy.is_fresh(now_ms()) => Some(object),
+        Found::Object(_) | Found::Nothing | Found::Unstorable => None,
+    }
+}
+
+fn hit(job: &Job, object: &Object) -> Response<AnyBody> {
+    job.counts.count(Outcome::Hit);
+    serve::object(&job.asked, object, plain(Outcome::Hit))
+}
+
+const fn plain(outcome: Outcome) -> Story {
+    Story {
+        outcome,
+        forwarded: None,
+        not_stored: None,
+    }
+}
+
+async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reason> {
+    let stale = match found(job) {
+        Found::Object(object) if object.head.policy.is_fresh(now_ms()) => {
+            return Ok(hit(job, &object));
+        }
+        Found::Object(object) => Some(object),
+        Found::Nothing => None,
+        Found::Unstorable => return alone(job, body, Outcome::Bypass, None).await,
+    };
+    if Directives::of(&job.asked.headers).only_if_cached {
+        return Ok(not_at_hand(job));
+    }
+    if job.asked.method == Method::HEAD {
+        return alone(job, body, Outcome::Miss, Some(NotStored::Method)).await;
+    }
+    let shared = &job.web.shared;
+    let key = job.asked.key();
+    let name = shared.store.flight_name(&key, &forward::fields(&job.asked));
+    match shared.flights.board(&name, || fresh(job)) {
+        Boarding::Landed(object) => Ok(hit(job, &object)),
+        Boarding::Full => Err(Reason::LimitReached),
+        Boarding::Joined(reader) => joined(job, reader, body).await,
+        Boarding::Began(fill, reader) => {
+            let (private, waiting) = oneshot::channel();
+            let fetch = Fetch {
+                job: job.clone(),
+                key,
+                name,
+                fill,
+                stale,
+                private,
+            };
+            tokio::spawn(fetch.run());
+            began(job, reader, waiting).await
+        }
+    }
+}
+
+async fn began(
+    job: &Job,
+    mut reader: Reader,
+    waiting: oneshot::Receiver<PrivateAnswer>,
+) -> Result<Response<AnyBody>, Reason> {
+    match reader.turn().await {
+        Turn::Private => {
+            let PrivateAnswer { answered, why } =
+                waiting.await.map_err(|_| Reason::OriginUnreachable)?;
+            // The whole was asked for to be stored. A part is asked for as the client did.
+            if why == NotStored::TooLarge && wants_part(&job.asked) {
+                drop(answered);
+                return ask_alone(job, Outcome::Miss, Some(why)).await;
+            }
+            job.counts.count(Outcome::Miss);
+            Ok(passed_on(job, answered, Outcome::Miss, Some(why)))
+        }
+        Turn::Shared { head, .. } => Ok(shared_turn(job, &head, reader, Outcome::Miss)),
+        Turn::Confirmed(object) => Ok(confirmed(job, &object, Outcome::Revalidated)),
+        Turn::StandIn(object) => Ok(stands_in(job, &object)),
+        Turn::Failed(reason) => {
+            job.counts.count(Outcome::Miss);
+            Err(reason)
+        }
+    }
+}
+
+async fn joined(job: &Job, mut reader: Reader, body: AnyBody) -> Result<Response<AnyBody>, Reason> {
+    match reader.turn().await {
+        Turn::Shared { head, varies } => {
+            let request = forward::fields(&job.asked);
+            if vary::selected(&varies.names, &request) != varies.selected {
+                drop(reader);
+                return alone(job, body, Outcome::Miss, Some(NotStored::Varies)).await;
+            }
+            Ok(shared_turn(job, &head, reader, Outcome::Joined))
+        }
+        Turn::Private => {
+            drop(reader);
+            alone(job, body, Outcome::Bypass, None).await
+        }
+        Turn::Confirmed(object) => Ok(confirmed(job, &object, Outcome::Joined)),
+        Turn::StandIn(object) => Ok(stands_in(job, &object)),
+        Turn::Failed(reason) => {
+            job.counts.count(Outcome::Joined);
+            Err(reason)
+        }
+    }
+}
+
+fn wants_part(asked: &Asked) -> bool {
+    asked.headers.contains_key(http::header::RANGE)
+}
+
+fn shared_turn(
+    job: &Job,
+    head: &super::object::Head,
+    reader: Reader,
+    outcome: Outcome,
+) -> Response<AnyBody> {
+    job.counts.count(outcome);
+    let story = Story {
+        outcome,
+        forwarded: Some(head.status),
+        not_stored: None,
+    };
+    serve::filling(&job.asked, head, reader, story)
+}
+
+fn confirmed(job: &Job, object: &Object, outcome: Outcome) -> Response<AnyBody> {
+    job.counts.count(outcome);
+    let story = Story {
+        outcome,
+        forwarded: Some(StatusCode::NOT_MODIFIED),
+        not_stored: None,
+    };
+    serve::object(&job.asked, object, story)
+}
+
+fn stands_in(job: &Job, object: &Object) -> Response<AnyBody> {
+    job.counts.count(Outcome::Stale);
+    serve::object(&job.asked, object, plain(Outcome::Stale))
+}
+
+/// `only-if-cached` and nothing that is fresh (RFC 9111, section 5.2.1.7).
+fn not_at_hand(job: &Job) -> Response<AnyBody> {
+    job.counts.count(Outcome::Bypass);
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+    let story = plain(Outcome::Bypass).value(None);
+    response.headers_mut().insert(CACHE_STATUS, story);
+    response
+}
+
+/// Asks an upstream for this request alone.
+async fn alone(
+    job: &Job,
+    body: AnyBody,
+    outcome: Outcome,
+    why: Option<NotStored>,
+) -> Result<Response<AnyBody>, Reason> {
+    if !job.asked.has_body && job.asked.is_read() {
+        return ask_alone(job, outcome, why).await;
+    }
+    job.counts.count(outcome);
+    let headers = forward::fields(&job.asked);
+    let answered = exchange::send(job, &job.asked.method, &headers, body).await?;
+    let status = answered.response.status();
+    // An unsafe method that succeeded changed what is stored (RFC 9111, section 4.4).
+    if !job.asked.is_read() && (status.is_success() || status.is_redirection()) {
+        job.web.forget(&job.asked.key());
+    }
+    Ok(passed_on(job, answered, outcome, why))
+}
+
+async fn ask_alone(
+    job: &Job,
+    outcome: Outcome,
+    why: Option<NotStored>,
+) -> Result<Response<AnyBody>, Reason> {
+    job.counts.count(outcome);
+    let headers = forward::fields(&job.asked);
+    let requested_ms = now_ms();
+    let answered = exchange::ask(job, &job.asked.method, &headers, PATIENT).await?;
+    if outcome == Outcome::Bypass && why.is_none() {
+        look_again(job, &answered, requested_ms);
+    }
+    Ok(passed_on(job, answered, outcome, why))
+}
+
+/// What was remembered as not storable may have become so: the next request begins a fill then.
+fn look_again(job: &Job, answered: &Answered, requested_ms: u64) {
+    let exchange = Exchange {
+        method: &job.asked.method,
+        request: &job.asked.headers,
+        status: answered.response.status(),
+        response: answered.response.headers(),
+        requested_ms,
+        responded_ms: now_ms(),
+    };
+    let small = length(answered.response.headers()).is_none_or(|length| length <= job.largest());
+    if small && policy::policy(&exchange, &job.route.cache).is_ok() {
+        job.web.shared.store.remove(&job.asked.key());
+    }
+}
+
+/// An upstream's answer, passed on as it comes.
+fn passed_on(
+    job: &Job,
+    answered: Answered,
+    outcome: Outcome,
+    not_stored: Option<NotStored>,
+) -> Response<AnyBody> {
+    let (parts, body) = answered.response.into_parts();
+    let headers = forward::response(
+        &parts.headers,
+        &job.asked,
+        &answered.target,
+        Some(&job.route),
+    );
+    let counts = job.counts.clone();
+    let counted = body.map_frame(move |frame| {
+        if let Some(data) = frame.data_ref() {
+            counts.fetched(data.len() as u64);
+        }
+        frame
+    });
+    let mut response = Response::new(counted.map_err(BodyError::from).boxed_unsync());
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = headers;
+    let told = response.headers_mut();
+    // Of HEAD and 304 the length is told though no body comes.
+    if let Some(length) = length(&parts.headers)
+        && parts.status != StatusCode::NO_CONTENT
+    {
+        told.insert(CONTENT_LENGTH, length.into());
+    }
+    let story = Story {
+        outcome,
+        forwarded: Some(parts.status),
+        not_stored,
+    };
+    // Another edge of ours has told its own story already: ours stands after it (RFC 9211).
+    told.append(CACHE_STATUS, story.value(None));
+    response
+}

@@ -1,0 +1,274 @@
+//! The store: objects in memory, bounded by weight. The least used go first.
+//!
+//! What varies is stored under its key and what the request said in the fields that it varies by.
+//! What turned out not to be storable is remembered for a while, so that requests for it are not
+//! made to wait for each other. Purging everything takes constant time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use edge_core::cache::key::Key;
+use edge_core::cache::vary;
+use http::{HeaderMap, HeaderName};
+use moka::sync::Cache;
+
+use super::object::Object;
+
+/// What the store may weigh; chosen, because small machines have 1 GiB.
+pub(super) const MEMORY_BYTES: u64 = 256 << 20;
+/// How long it is remembered that an answer is not stored; chosen as Varnish does.
+const UNSTORABLE_MS: u64 = 120_000;
+
+/// What the store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// Objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    entries: Cache<String, Entry>,
+    capacity: u64,
+    salt: AtomicU64,
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Object(Arc<Object>),
+    Varies(Arc<Varies>),
+    Unstorable { until_ms: u64 },
+}
+
+/// Stands under the key of answers that vary; the answers themselves stand under longer names
+/// that begin anew with each such entry, so that dropping this one drops them all.
+#[derive(Debug)]
+struct Varies {
+    names: Vec<HeaderName>,
+    salt: u64,
+    answers: AtomicU64,
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// An answer for this request.
+    Object(Arc<Object>),
+    /// Nothing that can be used.
+    Nothing,
+    /// Answers to it are not stored: nobody should wait for another's.
+    Unstorable,
+}
+
+impl Store {
+    pub(super) fn new(capacity: u64) -> Self {
+        let weigh = |name: &String, entry: &Entry| {
+            let weight = match entry {
+                Entry::Object(object) => object.weight(),
+                Entry::Varies(_) | Entry::Unstorable { .. } => 256,
+            };
+            let name = u64::try_from(name.len()).unwrap_or(u64::MAX);
+            u32::try_from(weight.saturating_add(name)).unwrap_or(u32::MAX)
+        };
+        Self {
+            entries: Cache::builder()
+                .max_capacity(capacity)
+                .weigher(weigh)
+                .build(),
+            capacity,
+            salt: AtomicU64::new(0),
+        }
+    }
+
+    /// The largest body that is stored, whatever the route says: one object must not push out all
+    /// others, and moka weighs in 32 bits.
+    pub(super) fn largest(&self) -> u64 {
+        (self.capacity / 4).min(u64::from(u32::MAX / 2))
+    }
+
+    /// What there is for a request.
+    pub(super) fn find(&self, key: &Key, request: &HeaderMap, now_ms: u64) -> Found {
+        let name = key.to_string();
+        let entry = match self.entries.get(&name) {
+            Some(Entry::Varies(varies)) => self.entries.get(&varies.name(&name, request)),
+            entry => entry,
+        };
+        match entry {
+            Some(Entry::Object(object)) => Found::Object(object),
+            Some(Entry::Unstorable { until_ms }) if now_ms < until_ms => Found::Unstorable,
+            Some(Entry::Unstorable { .. } | Entry::Varies(_)) | None => Found::Nothing,
+        }
+    }
+
+    /// The name under which fills for equal requests meet: the key, and what the request says in
+    /// the fields that known answers vary by.
+    pub(super) fn flight_name(&self, key: &Key, request: &HeaderMap) -> String {
+        let name = key.to_string();
+        match self.entries.get(&name) {
+            Some(Entry::Varies(varies)) => varies.name(&name, request),
+            Some(Entry::Object(_) | Entry::Unstorable { .. }) | None => name,
+        }
+    }
+
+    /// Stores the answer to a request.
+    pub(super) fn insert(&self, key: &Key, request: &HeaderMap, object: Arc<Object>) {
+        let name = key.to_string();
+        let Some(names) = vary::fields(&object.head.headers) else {
+            return;
+        };
+        if names.is_empty() {
+            self.entries.insert(name, Entry::Object(object));
+            return;
+        }
+        let varies = match self.entries.get(&name) {
+            Some(Entry::Varies(varies)) if varies.names == names => varies,
+            Some(_) | None => {
+                let varies = Arc::new(Varies {
+                    names,
+                    salt: self.salt.fetch_add(1, Ordering::Relaxed),
+                    answers: AtomicU64::new(0),
+                });
+                self.entries
+                    .insert(name.clone(), Entry::Varies(Arc::clone(&varies)));
+                varies
+            }
+        };
+        varies.answers.fetch_add(1, Ordering::Relaxed);
+        self.entries
+            .insert(varies.name(&name, request), Entry::Object(object));
+    }
+
+    /// Remembers that answers under this key are not stored.
+    pub(super) fn mark_unstorable(&self, key: &Key, now_ms: u64) {
+        let until_ms = now_ms + UNSTORABLE_MS;
+        self.entries
+            .insert(key.to_string(), Entry::Unstorable { until_ms });
+    }
+
+    /// Drops what stands under a key; returns how many answers went.
+    pub(super) fn remove(&self, key: &Key) -> u64 {
+        match self.entries.remove(&key.to_string()) {
+            Some(Entry::Object(_)) => 1,
+            Some(Entry::Varies(varies)) => varies.answers.load(Ordering::Relaxed),
+            Some(Entry::Unstorable { .. }) | None => 0,
+        }
+    }
+
+    /// Drops everything; returns how many entries there were.
+    pub(super) fn clear(&self) -> u64 {
+        self.entries.run_pending_tasks();
+        let entries = self.entries.entry_count();
+        self.entries.invalidate_all();
+        entries
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        self.entries.run_pending_tasks();
+        Stored {
+            objects: self.entries.entry_count(),
+            bytes: self.entries.weighted_size(),
+        }
+    }
+}
+
+impl Varies {
+    fn name(&self, key: &str, request: &HeaderMap) -> String {
+        let selected = vary::selected(&self.names, request);
+        // A key holds no line break.
+        format!("{key}\n{}\n{selected}", self.salt)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::web::object::Head;
+    use contract::id::RouteId;
+    use contract::route::CacheSettings;
+    use edge_core::cache::policy::{self, Exchange};
+    use http::{Method, StatusCode};
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn object(vary: &'static str, size: u64) -> Arc<Object> {
+        let headers = fields(&[("vary", vary), ("cache-control", "max-age=60")]);
+        let exchange = Exchange {
+            method: &Method::GET,
+            request: &HeaderMap::new(),
+            status: StatusCode::OK,
+            response: &headers,
+            requested_ms: 0,
+            responded_ms: 0,
+        };
+        let policy = policy::policy(&exchange, &CacheSettings::default()).unwrap();
+        Arc::new(Object {
+            head: Head {
+                status: StatusCode::OK,
+                headers,
+                policy,
+                length: Some(size),
+                route: RouteId::from_bits(1),
+            },
+            chunks: Arc::new([]),
+            size,
+        })
+    }
+
+    fn key() -> Key {
+        Key::of_url("http://e/a").unwrap()
+    }
+
+    fn is_found(store: &Store, request: &HeaderMap) -> bool {
+        matches!(store.find(&key(), request, 0), Found::Object(_))
+    }
+
+    #[test]
+    fn an_answer_that_varies_is_found_only_by_equal_requests() {
+        let store = Store::new(1 << 20);
+        let (one, other) = (fields(&[("accept", "a")]), fields(&[("accept", "b")]));
+        store.insert(&key(), &one, object("accept", 1));
+        assert!(is_found(&store, &one));
+        assert!(!is_found(&store, &other));
+        store.insert(&key(), &other, object("accept", 1));
+        assert!(is_found(&store, &one) && is_found(&store, &other));
+        assert_eq!(store.remove(&key()), 2);
+        assert!(!is_found(&store, &one) && !is_found(&store, &other));
+        // The answers of before do not come back with the next one.
+        store.insert(&key(), &one, object("accept", 1));
+        assert!(!is_found(&store, &other));
+    }
+
+    #[test]
+    fn everything_goes_at_once_and_weight_is_bounded() {
+        let store = Store::new(10_000);
+        let none = HeaderMap::new();
+        store.insert(&key(), &none, object("", 100));
+        assert!(is_found(&store, &none));
+        assert_eq!(store.clear(), 1);
+        assert!(!is_found(&store, &none));
+        for number in 0..100 {
+            let key = Key::of_url(&format!("http://e/{number}")).unwrap();
+            store.insert(&key, &none, object("", 1_000));
+        }
+        assert!(store.stored().bytes <= 10_000);
+    }
+
+    #[test]
+    fn what_is_not_stored_is_remembered_for_a_while() {
+        let store = Store::new(1 << 20);
+        let none = HeaderMap::new();
+        store.mark_unstorable(&key(), 0);
+        assert!(matches!(store.find(&key(), &none, 0), Found::Unstorable));
+        let later = store.find(&key(), &none, UNSTORABLE_MS);
+        assert!(matches!(later, Found::Nothing));
+    }
+}
