@@ -5,6 +5,7 @@
 
 mod check;
 mod clock;
+mod floor;
 mod frame;
 mod framing;
 mod histogram;
@@ -36,6 +37,8 @@ const OTHER_FILES: usize = 64;
 #[derive(Parser)]
 #[command(name = "bench-rtmp", version)]
 struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Numbers of viewers.
     #[arg(long, value_delimiter = ',', default_value = "100,500,1000")]
     viewers: Vec<usize>,
@@ -71,9 +74,22 @@ struct Options {
     weir: PathBuf,
 }
 
+/// What else this program can be.
+#[derive(clap::Subcommand)]
+enum Part {
+    /// Serves one stream at the least possible cost; started by the measurement itself
+    #[command(hide = true)]
+    Floor,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match measure(Options::parse()).await {
+    let options = Options::parse();
+    let done = match options.part {
+        Some(Part::Floor) => floor::listen().await,
+        None => measure(options).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to hear of it when this cannot be printed.

@@ -44,7 +44,9 @@ impl Outcome {
 pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
     let mut out = String::new();
     table(&mut out, outcomes);
-    ratios(&mut out, outcomes);
+    for against in [Kind::Nginx, Kind::Floor] {
+        ratios(&mut out, outcomes, against);
+    }
     warnings(&mut out, outcomes);
     out
 }
@@ -94,7 +96,7 @@ impl Outcome {
 }
 
 /// Each number of viewers that both servers were measured with.
-fn ratios(out: &mut String, outcomes: &[Outcome]) {
+fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
     let of = |kind: Kind| {
         outcomes
             .iter()
@@ -102,7 +104,7 @@ fn ratios(out: &mut String, outcomes: &[Outcome]) {
     };
     let pairs: Vec<_> = of(Kind::Weir)
         .filter_map(|weir| {
-            let mut peers = of(Kind::Nginx);
+            let mut peers = of(against);
             let peer = peers.find(|peer| peer.plan.viewers == weir.plan.viewers)?;
             Some((weir, peer))
         })
@@ -110,9 +112,13 @@ fn ratios(out: &mut String, outcomes: &[Outcome]) {
     if pairs.is_empty() {
         return;
     }
+    let _ = writeln!(
+        out,
+        "\nWeir's figures divided by those of {}:\n",
+        against.name()
+    );
     out.push_str(
-        "\nWeir's figure divided by nginx-rtmp's; under 1 is better.\n\n\
-         | viewers | CPU s/GiB | latency p50 | latency p99 | join p50 | memory | socket memory |\n\
+        "| viewers | CPU s/GiB | latency p50 | latency p99 | join p50 | memory | socket memory |\n\
          |---|---|---|---|---|---|---|\n",
     );
     for (weir, peer) in pairs {

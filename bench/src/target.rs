@@ -1,6 +1,7 @@
 //! What is measured: a server under test, started for one run, and where it is published to and
 //! played from.
 
+mod floor;
 mod nginx;
 mod weir;
 
@@ -17,18 +18,21 @@ use crate::process::Process;
 pub(crate) enum Kind {
     /// nginx with its RTMP module.
     Nginx,
+    /// A server that only writes the same bytes to all, on each video frame.
+    Floor,
     /// An edge of ours, before nginx with its RTMP module as the origin.
     Weir,
 }
 
 impl Kind {
     /// All, in the order of the tables.
-    pub(crate) const ALL: [Self; 2] = [Self::Nginx, Self::Weir];
+    pub(crate) const ALL: [Self; 3] = [Self::Nginx, Self::Floor, Self::Weir];
 
     /// As it stands in the tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx-rtmp",
+            Self::Floor => "floor",
             Self::Weir => "weir",
         }
     }
@@ -87,6 +91,15 @@ pub(crate) async fn start(kind: Kind, setting: &Setting) -> Result<Target> {
         Kind::Nginx => {
             let (process, place) =
                 nginx::start(setting, setting.server_processor, folder.path()).await?;
+            Ok(Target {
+                place,
+                pid: process.pid(),
+                _processes: vec![process],
+                _folder: folder,
+            })
+        }
+        Kind::Floor => {
+            let (process, place) = floor::start(setting, folder.path()).await?;
             Ok(Target {
                 place,
                 pid: process.pid(),

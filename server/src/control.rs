@@ -15,7 +15,7 @@ use contract::id::QuestionId;
 use contract::question::{Answer, MAX_ANSWER_BYTES};
 use contract::report::{Report, ReportAnswer};
 use http::StatusCode;
-use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use serde::Serialize;
 
@@ -146,7 +146,10 @@ async fn updates(
     Query(query): Query<UpdatesQuery>,
 ) -> Result<Response, Refusal> {
     match updates::wait(&app, &edge, &query).await? {
-        Some(news) => Ok(Json(news).into_response()),
+        Some(news) => {
+            let json = news.into_json().map_err(Error::internal)?;
+            Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
+        }
         None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }
@@ -336,6 +339,87 @@ mod tests {
         assert_eq!(gone.status, 204);
         let changes = agent.updates(&query).await.unwrap().directory.unwrap();
         assert_eq!(changes.removed_assignments.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_edge_without_a_directory_gets_all_of_it_from_ready_bytes_and_then_what_changed() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        server.client("first").await;
+        let whole = agent.catch_up().await.0.directory.unwrap();
+        assert!(whole.whole);
+        let second: ClientId = server.client("second").await;
+
+        let (updates, query) = agent.catch_up().await;
+        let again = updates.directory.unwrap();
+        assert_eq!(
+            again.until, whole.until,
+            "the bytes made for the first one are sent"
+        );
+        let mut directory = Directory::default();
+        directory.apply(again).unwrap();
+        assert!(directory.client(second).is_none());
+        let changes = agent.updates(&query).await.unwrap().directory.unwrap();
+        assert!(!changes.whole);
+        directory.apply(changes).unwrap();
+        assert!(directory.client(second).is_some());
+
+        // An edge that comes from another database is ahead of this one, and begins anew.
+        let ahead = UpdatesQuery {
+            directory: 1_000_000,
+            ..query
+        };
+        assert!(
+            agent
+                .updates(&ahead)
+                .await
+                .unwrap()
+                .directory
+                .unwrap()
+                .whole
+        );
+    }
+
+    #[tokio::test]
+    async fn snapshots_of_one_cluster_differ_only_in_the_edge_and_stay_when_nothing_changed() {
+        let server = Server::start().await;
+        let cluster = server.cluster("north").await;
+        let alpha = server.agent(cluster, "alpha").await;
+        let beta = server.agent(cluster, "beta").await;
+        let read = async |agent: &crate::fixture::Agent| {
+            let document = agent.catch_up().await.0.snapshot.unwrap();
+            assert_eq!(
+                document.hash,
+                content_hash(document.snapshot.get().as_bytes())
+            );
+            let snapshot: Snapshot = serde_json::from_str(document.snapshot.get()).unwrap();
+            (document.generation, snapshot)
+        };
+        let (generation, of_alpha) = read(&alpha).await;
+        let (_, of_beta) = read(&beta).await;
+        assert_eq!(of_alpha.edge, alpha.edge);
+        assert_eq!(
+            of_beta,
+            Snapshot {
+                edge: beta.edge,
+                ..of_alpha.clone()
+            }
+        );
+        // A route of another cluster is no news here.
+        let south = server.cluster("south").await;
+        let (origin, _) = server.route("studio").await;
+        let (with_route, _) = read(&alpha).await;
+        assert!(with_route > generation);
+        let new = json!({"name": "far", "cluster": south, "upstreams": [origin]});
+        assert_eq!(
+            server
+                .administrator()
+                .post("/api/v1/routes", new)
+                .await
+                .status,
+            201
+        );
+        assert_eq!(read(&alpha).await.0, with_route);
     }
 
     #[tokio::test]

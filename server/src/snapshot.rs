@@ -2,9 +2,8 @@
 //! as for its publication.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use contract::control::SnapshotDocument;
 use contract::fault::FieldFault;
 use contract::id::{ClusterId, EdgeId, OriginId};
 use contract::origin::Origin;
@@ -12,7 +11,6 @@ use contract::route::Route;
 use contract::rule::Rule;
 use contract::snapshot::{Snapshot, content_hash};
 use contract::token::SigningKey;
-use serde_json::value::RawValue;
 
 use crate::store::edges::Edge;
 use crate::store::record::Scoped;
@@ -32,17 +30,24 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<SigningKey>,
 }
 
-/// A snapshot, ready to be sent.
+/// The snapshot of one edge, ready to be sent. All edges of a cluster share its content, so that a
+/// fleet costs one serialization a cluster.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     /// The generation in which its content last changed.
     pub(crate) generation: u64,
-    /// The hash of its bytes.
-    pub(crate) hash: String,
-    /// What is sent, as ready bytes.
-    pub(crate) document: Box<RawValue>,
-    /// The same, to be judged by.
-    pub(crate) snapshot: Snapshot,
+    edge: EdgeId,
+    content: Arc<Content>,
+    hash: OnceLock<String>,
+}
+
+/// What the snapshots of a cluster's edges have in common.
+#[derive(Debug)]
+struct Content {
+    /// The snapshot of one of them.
+    snapshot: Snapshot,
+    /// Its JSON after the edge's own id.
+    tail: String,
 }
 
 impl Settings {
@@ -91,15 +96,25 @@ impl Settings {
         generation: u64,
         before: &HashMap<EdgeId, Arc<Compiled>>,
     ) -> Result<HashMap<EdgeId, Arc<Compiled>>, serde_json::Error> {
+        let mut contents: HashMap<ClusterId, Arc<Content>> = HashMap::new();
         let mut compiled = HashMap::with_capacity(self.edges.len());
         for edge in self.edges.iter().filter(|edge| !edge.marks.retired) {
-            let snapshot = self.snapshot_of(edge);
-            let known = before
-                .get(&edge.id)
-                .filter(|known| known.snapshot == snapshot);
-            let ready = match known {
-                Some(known) => Arc::clone(known),
-                None => Arc::new(Compiled::new(snapshot, generation)?),
+            let content = match contents.get(&edge.cluster) {
+                Some(content) => Arc::clone(content),
+                None => {
+                    let content = Arc::new(Content::new(self.snapshot_of(edge))?);
+                    contents.insert(edge.cluster, Arc::clone(&content));
+                    content
+                }
+            };
+            let ready = match before.get(&edge.id) {
+                Some(known) if known.content.tail == content.tail => Arc::clone(known),
+                Some(_) | None => Arc::new(Compiled {
+                    generation,
+                    edge: edge.id,
+                    content,
+                    hash: OnceLock::new(),
+                }),
             };
             compiled.insert(edge.id, ready);
         }
@@ -107,22 +122,55 @@ impl Settings {
     }
 }
 
+impl Content {
+    fn new(snapshot: Snapshot) -> Result<Self, serde_json::Error> {
+        let text = serde_json::to_string(&snapshot)?;
+        let tail = text
+            .strip_prefix(&head(snapshot.edge))
+            .expect("a snapshot's first field is the edge whose it is")
+            .to_owned();
+        Ok(Self { snapshot, tail })
+    }
+}
+
+/// How the JSON of an edge's snapshot begins.
+fn head(edge: EdgeId) -> String {
+    format!("{{\"edge\":\"{edge}\"")
+}
+
 impl Compiled {
-    fn new(snapshot: Snapshot, generation: u64) -> Result<Self, serde_json::Error> {
-        let bytes = serde_json::value::to_raw_value(&snapshot)?;
-        let hash = content_hash(bytes.get().as_bytes());
-        let document = SnapshotDocument {
+    /// The hash of its bytes; made when it is first asked for.
+    pub(crate) fn hash(&self) -> &str {
+        self.hash
+            .get_or_init(|| content_hash(self.bytes().as_bytes()))
+    }
+
+    fn bytes(&self) -> String {
+        let head = head(self.edge);
+        let mut bytes = String::with_capacity(head.len() + self.content.tail.len());
+        bytes.push_str(&head);
+        bytes.push_str(&self.content.tail);
+        bytes
+    }
+
+    /// The JSON of its [`contract::control::SnapshotDocument`], put together from ready bytes.
+    pub(crate) fn document(&self) -> String {
+        let Self {
             generation,
-            hash: hash.clone(),
-            snapshot: bytes,
-        };
-        let document = serde_json::value::to_raw_value(&document)?;
-        Ok(Self {
-            generation,
-            hash,
-            document,
-            snapshot,
-        })
+            edge,
+            content,
+            ..
+        } = self;
+        let (hash, head, tail) = (self.hash(), head(*edge), &content.tail);
+        format!("{{\"generation\":{generation},\"hash\":\"{hash}\",\"snapshot\":{head}{tail}}}")
+    }
+
+    /// The same as a value, to be judged by.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            edge: self.edge,
+            ..self.content.snapshot.clone()
+        }
     }
 }
 

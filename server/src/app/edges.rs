@@ -86,7 +86,7 @@ fn status(app: &App, edge: Edge) -> EdgeStatus {
     EdgeStatus {
         wanted: ready.snapshots.get(&edge.id).map(|compiled| Stamp {
             generation: compiled.generation,
-            hash: compiled.hash.clone(),
+            hash: compiled.hash().to_owned(),
         }),
         wanted_directory: ready.directory,
         report: app.live().report(edge.id),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use contract::directory::Directory;
+use contract::directory::{Directory, DirectoryChanges};
 use contract::id::EdgeId;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, watch};
@@ -37,7 +37,22 @@ pub(crate) struct Publisher {
     turn: Mutex<()>,
     ready: watch::Sender<Arc<Published>>,
     directory: RwLock<Directory>,
+    /// The whole directory as ready bytes, for edges that have none.
+    whole: Mutex<Option<WholeDirectory>>,
 }
+
+/// The whole directory as ready bytes, as it was in one generation.
+#[derive(Debug, Clone)]
+pub(crate) struct WholeDirectory {
+    /// The generation.
+    until: u64,
+    /// The JSON of its [`DirectoryChanges`].
+    pub(crate) bytes: Arc<str>,
+}
+
+/// A whole directory is sent as it was up to so many generations ago, its changes after it: so a
+/// storm of edges that have none costs one reading of the tables.
+const OLDEST_WHOLE: u64 = 1_000;
 
 impl Publisher {
     pub(crate) fn new() -> Self {
@@ -45,6 +60,7 @@ impl Publisher {
             turn: Mutex::new(()),
             ready: watch::Sender::new(Arc::default()),
             directory: RwLock::default(),
+            whole: Mutex::new(None),
         }
     }
 
@@ -130,6 +146,36 @@ impl App {
         publisher.ready.send_replace(Arc::new(ready));
         drop(turn);
         Ok(())
+    }
+
+    /// The whole directory for an edge that has `held`. It may be some generations old: what changed
+    /// after it is sent when the edge asks again.
+    pub(crate) async fn whole_directory(&self, held: u64) -> Result<WholeDirectory, Error> {
+        let publisher = &self.0.publisher;
+        let mut whole = publisher.whole.lock().await;
+        let generation = publisher.ready().generation;
+        let is_usable = |whole: &&WholeDirectory| {
+            // An edge that has this very one and needs a whole one needs a newer one.
+            whole.until != held && generation.saturating_sub(whole.until) <= OLDEST_WHOLE
+        };
+        if let Some(known) = whole.as_ref().filter(is_usable) {
+            return Ok(known.clone());
+        }
+        let changes: DirectoryChanges = {
+            let mut tx = self.store().read_whole().await?;
+            directory::changes_since(&mut tx, 0).await?
+        };
+        let until = changes.until;
+        let bytes = tokio::task::spawn_blocking(move || serde_json::to_string(&changes))
+            .await
+            .map_err(Error::internal)?
+            .map_err(Error::internal)?;
+        let made = WholeDirectory {
+            until,
+            bytes: bytes.into(),
+        };
+        *whole = Some(made.clone());
+        Ok(made)
     }
 
     /// What is ready for the edges, and how the whole stands.

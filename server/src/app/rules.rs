@@ -229,20 +229,14 @@ pub fn try_out(app: &App, caller: &Caller, trial: Trial) -> Result<Judgment, Err
         .snapshots
         .get(&trial.edge)
         .ok_or(Error::NotFound { noun: "edge" })?;
-    let decision = match trial.rules {
-        None => app
-            .publisher()
-            .with_directory(|directory| admit::judge(&compiled.snapshot, directory, &trial.facts)),
-        Some(rules) => {
-            accept(rules.iter().flat_map(Rule::faults).collect())?;
-            let snapshot = contract::snapshot::Snapshot {
-                rules,
-                ..compiled.snapshot.clone()
-            };
-            app.publisher()
-                .with_directory(|directory| admit::judge(&snapshot, directory, &trial.facts))
-        }
-    };
+    let mut snapshot = compiled.snapshot();
+    if let Some(rules) = trial.rules {
+        accept(rules.iter().flat_map(Rule::faults).collect())?;
+        snapshot.rules = rules;
+    }
+    let decision = app
+        .publisher()
+        .with_directory(|directory| admit::judge(&snapshot, directory, &trial.facts));
     Ok(Judgment::of(decision))
 }
 

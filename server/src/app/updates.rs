@@ -8,37 +8,59 @@ use contract::control::{HOLD_MS, UpdatesQuery};
 use contract::directory::DirectoryChanges;
 use contract::order::Order;
 use contract::question::Question;
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::edges::Edge;
-use super::publish::Published;
+use super::publish::{Published, WholeDirectory};
 use super::{App, Error, orders};
 use crate::snapshot::Compiled;
 use crate::store::directory;
 
-/// News for an edge, its snapshot being ready bytes: in JSON it is [`contract::control::Updates`].
-#[derive(Debug, Serialize)]
+/// News for an edge: in JSON it is [`contract::control::Updates`], put together from ready bytes.
+#[derive(Debug)]
 pub(crate) struct News {
     generation: u64,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_ready")]
     snapshot: Option<Arc<Compiled>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    directory: Option<DirectoryChanges>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    directory: Option<DirectoryNews>,
     orders: Vec<Order>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     questions: Vec<Question>,
 }
 
-fn as_ready<S: serde::Serializer>(
-    compiled: &Option<Arc<Compiled>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    compiled
-        .as_ref()
-        .map(|compiled| &compiled.document)
-        .serialize(serializer)
+#[derive(Debug)]
+enum DirectoryNews {
+    Changes(DirectoryChanges),
+    Whole(WholeDirectory),
+}
+
+impl News {
+    /// The JSON of it.
+    ///
+    /// # Errors
+    /// None that our own types can make.
+    pub(crate) fn into_json(self) -> Result<String, serde_json::Error> {
+        let mut json = format!("{{\"generation\":{}", self.generation);
+        if let Some(compiled) = &self.snapshot {
+            json.push_str(",\"snapshot\":");
+            json.push_str(&compiled.document());
+        }
+        match &self.directory {
+            None => {}
+            Some(DirectoryNews::Changes(changes)) => {
+                json.push_str(",\"directory\":");
+                json.push_str(&serde_json::to_string(changes)?);
+            }
+            Some(DirectoryNews::Whole(whole)) => {
+                json.push_str(",\"directory\":");
+                json.push_str(&whole.bytes);
+            }
+        }
+        json.push_str(",\"orders\":");
+        json.push_str(&serde_json::to_string(&self.orders)?);
+        json.push_str(",\"questions\":");
+        json.push_str(&serde_json::to_string(&self.questions)?);
+        json.push('}');
+        Ok(json)
+    }
 }
 
 /// Waits until there is news for an edge that has what `query` says; nothing when the time is over
@@ -79,7 +101,7 @@ async fn news(
     let snapshot = ready
         .snapshots
         .get(&edge.id)
-        .filter(|compiled| compiled.hash != query.hash)
+        .filter(|compiled| compiled.hash() != query.hash)
         .cloned();
     let directory = directory_news(app, query, ready).await?;
     let orders = orders::waiting_for(app, edge.id, query.order, edge.orders_from).await?;
@@ -102,13 +124,22 @@ async fn directory_news(
     app: &App,
     query: &UpdatesQuery,
     ready: &Published,
-) -> Result<Option<DirectoryChanges>, Error> {
-    let is_current =
-        query.directory >= ready.directory.max(1) && query.directory <= ready.generation;
-    if is_current {
+) -> Result<Option<DirectoryNews>, Error> {
+    let held = query.directory;
+    if held >= ready.directory.max(1) && held <= ready.generation {
         return Ok(None);
     }
-    let mut tx = app.store().read_whole().await?;
-    let changes = directory::changes_since(&mut tx, query.directory).await?;
-    Ok(Some(changes).filter(|changes| changes.whole || !changes.is_empty()))
+    let changes = {
+        let mut tx = app.store().read_whole().await?;
+        if directory::can_follow(&mut tx, held).await? {
+            Some(directory::changes_since(&mut tx, held).await?)
+        } else {
+            None
+        }
+    };
+    match changes {
+        Some(changes) if changes.is_empty() => Ok(None),
+        Some(changes) => Ok(Some(DirectoryNews::Changes(changes))),
+        None => Ok(Some(DirectoryNews::Whole(app.whole_directory(held).await?))),
+    }
 }

@@ -20,7 +20,7 @@ pub async fn changes_since(
     since: u64,
 ) -> Result<DirectoryChanges, Error> {
     let until = generations::newest(&mut *conn).await?;
-    let whole = since == 0 || since > until || since < horizon(&mut *conn).await?;
+    let whole = !can_follow(&mut *conn, since).await?;
     let since = if whole { 0 } else { since };
     let mut changes = DirectoryChanges {
         since,
@@ -53,6 +53,15 @@ pub async fn changes_since(
         }
     }
     Ok(changes)
+}
+
+/// Whether what changed after `since` can be told; otherwise only everything can be.
+///
+/// # Errors
+/// [`Error::Statement`].
+pub async fn can_follow(conn: &mut SqliteConnection, since: u64) -> Result<bool, Error> {
+    let newest = generations::newest(&mut *conn).await?;
+    Ok(since != 0 && since <= newest && since >= horizon(conn).await?)
 }
 
 /// The generation in which the directory last changed.
