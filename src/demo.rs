@@ -8,6 +8,8 @@ mod api;
 mod arrangement;
 mod clip;
 mod crowd;
+mod dial;
+mod encoder;
 mod fetch;
 mod fleet;
 mod origin;

@@ -23,6 +23,7 @@ pub(crate) mod from {
     pub(crate) const LOBBY: IpAddr = local(3);
     pub(crate) const BRANCH: IpAddr = local(4);
     pub(crate) const GUESTS: IpAddr = local(5);
+    pub(crate) const ENCODER: IpAddr = local(6);
 }
 
 /// Where the origin listens.
@@ -58,7 +59,7 @@ pub(crate) async fn lay_ground(api: &Api, origin: OriginAt) -> anyhow::Result<St
     };
     route(json!({"name": "live", "app": "live"})).await?;
     route(json!({
-        "name": "studio", "app": "studio", "identity": ["stream_password"], "default_effect": "deny",
+        "name": "studio", "app": "studio", "identity": ["network", "stream_password"], "default_effect": "deny",
     }))
     .await?;
     route(json!({"name": "wrapped addresses", "kind": "explicit", "app": "*", "order": 200}))
@@ -90,7 +91,7 @@ pub(crate) async fn invite(api: &Api, cluster: &str) -> anyhow::Result<String> {
     let branch = client("branch-office", vec![&screens], network(from::BRANCH)).await?;
     let guests = client("guest-wifi", vec![], network(from::GUESTS)).await?;
     client("this-machine", vec![], vec!["127.0.0.1/32".to_owned()]).await?;
-    let encoder = client("studio-encoder", vec![&encoders], vec![]).await?;
+    let encoder = client("studio-encoder", vec![&encoders], network(from::ENCODER)).await?;
 
     let rule = |order: u32, name: &str, effect: &str, conditions: Value| {
         let new = json!({

@@ -3,6 +3,8 @@
 //! Bytes of a file go in, headers and timed frames come out. It knows one file only, so a fault in it is
 //! ours; a test reads it whole. How it was made stands in `make-clip.sh`.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use rtmp::{Message, MessageKind};
 
@@ -43,6 +45,29 @@ impl Clip {
         }
         clip.frames.sort_by_key(|frame| frame.timestamp);
         clip
+    }
+
+    /// When the frame of this number is due, the clip being repeated without end.
+    pub(crate) fn time_of(&self, number: u64) -> Duration {
+        let (round, frame) = self.place_of(number);
+        let at_ms = round * u64::from(LENGTH_MS) + u64::from(frame.timestamp);
+        Duration::from_millis(at_ms)
+    }
+
+    /// The frame of this number, at its time.
+    pub(crate) fn frame(&self, number: u64) -> Message {
+        let at_ms = self.time_of(number).as_millis();
+        Message {
+            // RTMP's time wraps after 49 days.
+            timestamp: (at_ms & u128::from(u32::MAX)) as u32,
+            ..self.place_of(number).1.clone()
+        }
+    }
+
+    fn place_of(&self, number: u64) -> (u64, &Message) {
+        let count = self.frames.len() as u64;
+        let within = usize::try_from(number % count).expect("fewer frames than memory has bytes");
+        (number / count, &self.frames[within])
     }
 
     /// One second of the clip as a file of its own; `None` beyond the last.

@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::arrangement::from;
+use super::clip::Clip;
+use super::encoder::Encoder;
 use super::fetch::Fetcher;
 use super::player::Player;
 
@@ -34,7 +36,7 @@ const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-const HABITS: [Habit; 5] = [
+const HABITS: [Habit; 6] = [
     Habit {
         from: from::NEWSROOM,
         edge: 0,
@@ -59,6 +61,14 @@ const HABITS: [Habit; 5] = [
         user_agent: "LobbyBox/5",
         plays: seconds(45),
         rests: seconds(15),
+    },
+    Habit {
+        from: from::BRANCH,
+        edge: 1,
+        stream: "clip",
+        user_agent: "DeskPlayer/1.4",
+        plays: seconds(120),
+        rests: seconds(8),
     },
     // It belongs to the other edge and is refused at this one.
     Habit {
@@ -92,6 +102,12 @@ pub(crate) fn gather(doors: Doors) -> JoinSet<()> {
         };
         crowd.spawn(play_by(player, habit.plays, habit.rests));
     }
+    crowd.spawn(publish(Encoder {
+        from: from::ENCODER,
+        edge: doors.rtmp[0],
+        app: "studio",
+        stream: "desk",
+    }));
     crowd.spawn(follow_parts(from::NEWSROOM, doors.http[0]));
     crowd.spawn(follow_parts(from::LOBBY, doors.http[1]));
     crowd.spawn(knock(from::GUESTS, doors.http[1]));
@@ -105,6 +121,16 @@ async fn play_by(player: Player, plays: Duration, rests: Duration) {
             Err(error) => tracing::debug!(%error, "a player of the demo lost its edge"),
         }
         sleep(rests).await;
+    }
+}
+
+async fn publish(encoder: Encoder) {
+    let clip = Clip::open();
+    loop {
+        if let Err(error) = encoder.publish(&clip).await {
+            tracing::debug!(%error, "the demo's encoder lost its edge");
+        }
+        sleep(Duration::from_secs(5)).await;
     }
 }
 

@@ -9,11 +9,10 @@ use bytes::BytesMut;
 use rtmp::Limits;
 use rtmp::client::{ConnectOptions, Event, Output, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-/// How long connecting or a write may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::dial::{PATIENCE, dial};
 
 /// What to play, from where.
 #[derive(Debug, Clone)]
@@ -43,7 +42,7 @@ impl Player {
     /// Plays for so long, or until the edge ends it.
     pub(crate) async fn play(&self, length: Duration) -> io::Result<Played> {
         let end = Instant::now() + length;
-        let mut socket = timeout(PATIENCE, self.connect()).await??;
+        let mut socket = dial(self.from, self.edge).await?;
         let mut session = Session::new(self.options(), Limits::default(), Duration::ZERO);
         session.play(self.stream, -2.0);
         let begun = Instant::now();
@@ -74,21 +73,6 @@ impl Player {
                 }
             }
         }
-    }
-
-    async fn connect(&self) -> io::Result<TcpStream> {
-        let socket = if self.edge.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        // Not every system has all of 127.0.0.0/8; from elsewhere it is another client, or none.
-        if let Err(error) = socket.bind(SocketAddr::new(self.from, 0)) {
-            tracing::debug!(%error, from = %self.from, "a player cannot come from its address");
-        }
-        let socket = socket.connect(self.edge).await?;
-        socket.set_nodelay(true)?;
-        Ok(socket)
     }
 
     fn options(&self) -> ConnectOptions {

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rtmp::{Message, MessageKind, data};
 use tokio::sync::broadcast;
@@ -152,17 +151,9 @@ pub(super) async fn repeat(publisher: Publisher, clip: Arc<Clip>) {
         publisher.send(header);
     }
     let begun = Instant::now();
-    for round in 0_u64.. {
-        let offset_ms = round * u64::from(clip::LENGTH_MS);
-        for frame in &clip.frames {
-            let at_ms = offset_ms + u64::from(frame.timestamp);
-            sleep_until(begun + Duration::from_millis(at_ms)).await;
-            publisher.send(&Message {
-                // RTMP's time wraps after 49 days.
-                timestamp: (at_ms & u64::from(u32::MAX)) as u32,
-                ..frame.clone()
-            });
-        }
+    for number in 0.. {
+        sleep_until(begun + clip.time_of(number)).await;
+        publisher.send(&clip.frame(number));
     }
 }
 
