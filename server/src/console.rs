@@ -48,6 +48,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .fallback(async || failure::Failure::no_page())
         .layer(from_fn_with_state(app.clone(), visitor::seat))
         .route("/static/{hash}/{*path}", get(assets::show))
+        .route("/favicon.ico", get(assets::icon))
         .route("/theme", post(theme::choose))
 }
 

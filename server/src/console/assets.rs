@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use rust_embed::{Embed, EmbeddedFile};
 
 #[derive(Embed)]
@@ -85,6 +85,11 @@ pub(crate) async fn show(
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     (caching, [(CONTENT_TYPE, content_type(&path))], file.data).into_response()
+}
+
+/// The icon, for browsers that ask for it without having read a page.
+pub(crate) async fn icon() -> Redirect {
+    Redirect::temporary(&address("icons/weir.svg"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Assignments: which client belongs where; “Move to…” for chosen clients; assigning groups, networks, everyone.
 //!
-//! Invariant: nothing is moved before a page has said how many live sessions it touches.
+//! Invariant: a client is shown with the assignment that governs it, and with what it is about.
+
+mod moving;
 
 use askama::Template;
 use axum::extract::{Path, Query};
@@ -10,15 +12,17 @@ use http::StatusCode;
 
 use super::clients::{governing, window_of};
 use super::confirm::Confirm;
-use super::failure::{Failure, id_in};
+use super::failure::id_in;
 use super::form::{Choice, Form};
 use super::names::{Names, target_in, target_text};
 use super::page::{Frame, Section};
 use super::parts::{State, Tone, plural};
 use super::visitor::{Answer, Visitor, escaped, go, show};
-use crate::app::assignments::{self, Assignment, Reassignment};
+use crate::app::assignments::{self, Assignment};
 use crate::app::clients::{self, ClientSummary};
 use crate::app::{Error, Permission, Window};
+
+pub(crate) use moving::{ask_move, move_all};
 
 struct ClientRow {
     id: ClientId,
@@ -179,151 +183,6 @@ fn target_of(form: &mut Form) -> Option<Target> {
         form.blame("target", "choose an edge or a cluster");
     }
     found
-}
-
-struct Chosen {
-    id: ClientId,
-    name: String,
-}
-
-#[derive(Template)]
-#[template(path = "assignments/move.html")]
-struct MovePage {
-    frame: Frame,
-    title: String,
-    clients: Vec<Chosen>,
-    targets: Vec<Choice>,
-    elsewheres: Vec<Choice>,
-    form: Form,
-}
-
-/// Asks where chosen clients shall belong; then says what that touches.
-pub(crate) async fn ask_move(
-    visitor: Visitor,
-    Query(pairs): Query<Vec<(String, String)>>,
-) -> Answer {
-    visitor.caller.needs(Permission::ChangeSettings)?;
-    let mut form: Form = pairs.into_iter().collect();
-    let ids: Vec<ClientId> = form
-        .all("client")
-        .iter()
-        .filter_map(|id| id.parse().ok())
-        .collect();
-    let mut names = Names::read(&visitor).await?;
-    names.add_clients(&visitor, ids.iter().copied()).await?;
-    if form.has("check", "1") && !ids.is_empty() {
-        let (target, elsewhere) = (target_of(&mut form), elsewhere_in(&mut form));
-        if let (Some(target), Some(elsewhere)) = (target, elsewhere) {
-            return confirm_move(&visitor, &names, &ids, target, elsewhere);
-        }
-    }
-    let form = if form.has("check", "1") {
-        form
-    } else {
-        form.or("elsewhere", Elsewhere::Relay.as_str())
-    };
-    let page = MovePage {
-        frame: visitor.frame(Section::Assignments),
-        title: format!("Move {}", plural(ids.len() as u64, "client", "clients")),
-        clients: ids
-            .iter()
-            .map(|id| Chosen {
-                id: *id,
-                name: names.client(*id),
-            })
-            .collect(),
-        targets: names.target_choices(),
-        elsewheres: elsewheres(),
-        form,
-    };
-    Ok(show(page.form.status(), &page))
-}
-
-fn confirm_move(
-    visitor: &Visitor,
-    names: &Names,
-    ids: &[ClientId],
-    target: Target,
-    elsewhere: Elsewhere,
-) -> Answer {
-    let subjects: Vec<Subject> = ids
-        .iter()
-        .map(|client| Subject::Client { client: *client })
-        .collect();
-    let sessions = assignments::impact(&visitor.app, &visitor.caller, &subjects)?.sessions;
-    let who: Vec<String> = ids.iter().map(|id| names.client(*id)).collect();
-    let touched = match sessions {
-        0 => "None of them has a live session now.".to_owned(),
-        many => format!(
-            "This touches {}: the edges judge them again within a second, and end, move or leave each alone.",
-            plural(many, "live session", "live sessions")
-        ),
-    };
-    let mut hidden: Vec<(String, String)> = ids
-        .iter()
-        .map(|id| ("client".to_owned(), id.to_string()))
-        .collect();
-    hidden.push(("target".to_owned(), target_text(&target)));
-    hidden.push(("elsewhere".to_owned(), elsewhere.as_str().to_owned()));
-    Ok(Confirm {
-        frame: visitor.frame(Section::Assignments),
-        title: format!(
-            "Move {} to {}?",
-            plural(ids.len() as u64, "client", "clients"),
-            names.target(&target)
-        ),
-        lines: vec![
-            format!("{}.", who.join(", ")),
-            format!("At any other edge they are {}.", elsewhere_words(elsewhere)),
-            touched,
-        ],
-        button: format!("Move to {}", names.target(&target)),
-        gentle: true,
-        action: "/assignments/move".to_owned(),
-        hidden,
-        back: "/assignments".to_owned(),
-        back_name: "Assignments",
-        conflict: None,
-    }
-    .respond())
-}
-
-/// Moves clients, all in one change.
-pub(crate) async fn move_all(visitor: Visitor, mut form: Form) -> Answer {
-    let ids: Vec<ClientId> = form
-        .all("client")
-        .iter()
-        .filter_map(|id| id.parse().ok())
-        .collect();
-    let (target, elsewhere) = (target_of(&mut form), elsewhere_in(&mut form));
-    let (Some(target), Some(elsewhere)) = (target, elsewhere) else {
-        return Err(Failure::malformed(
-            "the form names no edge, cluster or policy",
-        ));
-    };
-    let wanted = Reassignment {
-        clients: ids,
-        target,
-        elsewhere,
-    };
-    let done = assignments::reassign(&visitor.app, &visitor.caller, &wanted).await?;
-    let names = Names::read(&visitor).await?;
-    let note = format!(
-        "{} to {} in generation {}. {} again now.",
-        plural(
-            done.assignments.len() as u64,
-            "client belongs",
-            "clients belong"
-        ),
-        names.target(&target),
-        done.generation,
-        plural(
-            done.sessions,
-            "live session is judged",
-            "live sessions are judged"
-        ),
-    );
-    Ok(go("/assignments", note))
 }
 
 #[derive(Template)]

@@ -1,10 +1,11 @@
 //! Routes: list, add, change, delete.
 
+mod reading;
+
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use contract::id::{OriginId, RouteId};
-use contract::pattern::Pattern;
+use contract::id::RouteId;
 use contract::protocol::Plane;
 use contract::rule::Effect;
 use http::StatusCode;
@@ -16,10 +17,9 @@ use super::names::Names;
 use super::page::{Frame, Section};
 use super::parts::{State, Tone};
 use super::visitor::{Answer, Visitor, go, show};
-use crate::app::routes::{
-    self, CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind, Scoped,
-};
+use crate::app::routes::{self, IdentityKind, Route, RouteAction, RouteKind, Scoped};
 use crate::app::{Error, Permission, Window, origins};
+use reading::{at_its_field, filled, read};
 
 /// The fewest places for origins that the form offers.
 const SLOTS: usize = 3;
@@ -223,143 +223,6 @@ fn identity_choice(kind: IdentityKind) -> Choice {
             IdentityKind::PlayToken => "Play token",
         },
     )
-}
-
-fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
-    let mut form = Form::default()
-        .with("name", &it.name)
-        .with(
-            "cluster",
-            cluster.map_or_else(String::new, |id| id.to_string()),
-        )
-        .with("order", it.order)
-        .with("plane", it.plane.as_str())
-        .with(
-            "kind",
-            match it.kind {
-                RouteKind::Explicit => "explicit",
-                RouteKind::Implicit => "implicit",
-            },
-        )
-        .with("host", &it.host)
-        .with(
-            "port",
-            it.port.map_or_else(String::new, |port| port.to_string()),
-        )
-        .with("app", &it.app)
-        .with(
-            "action",
-            match it.action {
-                RouteAction::Serve => "serve",
-                RouteAction::Reject => "reject",
-            },
-        )
-        .with_all("upstreams", &it.upstreams)
-        .with("rewrite", it.rewrite.as_deref().unwrap_or_default())
-        .with_all("identity", it.identity.iter().map(|kind| kind.as_str()))
-        .with("default_effect", it.default_effect.as_str())
-        .with("wait_ms", it.live.wait_ms)
-        .with("linger_ms", it.live.linger_ms)
-        .with("default_ttl_ms", it.cache.default_ttl_ms)
-        .with("max_object_bytes", it.cache.max_object_bytes);
-    for (name, given) in [("enabled", it.enabled), ("cache_enabled", it.cache.enabled)] {
-        if given {
-            form = form.with(name, "on");
-        }
-    }
-    form
-}
-
-const COUNT: &str = "a whole number of 0 or more";
-
-/// The route that stands in a form; what is wrong is marked at its field.
-fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Route>> {
-    let name = form.take("name");
-    let cluster = form.take_optional("cluster");
-    let order = form.take_number("order", "a whole number");
-    let port = (!form.value("port").trim().is_empty())
-        .then(|| form.take_number("port", "a number from 1 to 65535, or empty for any"));
-    let host = form.take::<Pattern>("host");
-    let app = form.take::<Pattern>("app");
-    let upstreams: Vec<OriginId> = form.take_list("upstreams");
-    let rewrite = form.value("rewrite").trim().to_owned();
-    let live = LiveSettings {
-        wait_ms: form.take_number("wait_ms", COUNT).unwrap_or_default(),
-        linger_ms: form.take_number("linger_ms", COUNT).unwrap_or_default(),
-    };
-    let cache = CacheSettings {
-        enabled: form.has("cache_enabled", "on"),
-        default_ttl_ms: form
-            .take_number("default_ttl_ms", COUNT)
-            .unwrap_or_default(),
-        max_object_bytes: form
-            .take_number(
-                "max_object_bytes",
-                "a number of bytes, 0 for off or -1 for unlimited",
-            )
-            .unwrap_or_default(),
-    };
-    if !form.is_sound() {
-        return None;
-    }
-    let it = Route {
-        id: present.it.id,
-        name: name?,
-        enabled: form.has("enabled", "on"),
-        order: order?,
-        plane: if form.has("plane", "http") {
-            Plane::Http
-        } else {
-            Plane::Rtmp
-        },
-        kind: if form.has("kind", "explicit") {
-            RouteKind::Explicit
-        } else {
-            RouteKind::Implicit
-        },
-        host: host?,
-        port: port.flatten(),
-        app: app?,
-        action: if form.has("action", "reject") {
-            RouteAction::Reject
-        } else {
-            RouteAction::Serve
-        },
-        upstreams,
-        rewrite: (!rewrite.is_empty()).then_some(rewrite),
-        identity: IdentityKind::ALL
-            .into_iter()
-            .filter(|kind| form.has("identity", kind.as_str()))
-            .collect(),
-        default_effect: if form.has("default_effect", "allow") {
-            Effect::Allow
-        } else {
-            Effect::Deny
-        },
-        live,
-        cache,
-    };
-    Some(Scoped { cluster, it })
-}
-
-/// A fault as the contract names its field, at the field of the form.
-fn at_its_field(error: Error) -> Error {
-    match error {
-        Error::Invalid(mut faults) => {
-            for fault in &mut faults {
-                if let Some((_, last)) = fault.field.rsplit_once('.') {
-                    fault.field = last.to_owned();
-                }
-            }
-            Error::Invalid(faults)
-        }
-        other @ (Error::NotFound { .. }
-        | Error::Unknown
-        | Error::Denied { .. }
-        | Error::Conflict { .. }
-        | Error::Busy { .. }
-        | Error::Internal(_)) => other,
-    }
 }
 
 fn new_route() -> Scoped<Route> {

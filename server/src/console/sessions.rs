@@ -54,7 +54,14 @@ pub(crate) fn row(session: &Session, names: &Names, now_ms: u64) -> SessionRow {
         who,
         under: under.trim().to_owned(),
         what: what(session),
-        edge: names.edge(session.edge),
+        edge: match record.through.last() {
+            Some(carrier) => format!(
+                "{}, through {}",
+                names.edge(session.edge),
+                names.edge(*carrier)
+            ),
+            None => names.edge(session.edge),
+        },
         bytes: bytes(record.sent_bytes.max(record.received_bytes)),
         lasted: duration(ended_ms.saturating_sub(record.began_ms)),
         reason: record

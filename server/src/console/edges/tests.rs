@@ -1,3 +1,5 @@
+//! Joining, the four facts, draining and retiring, as pages say and do them.
+
 use contract::control::JoinToken;
 use contract::fault::FieldFault;
 use contract::report::Stamp;

@@ -1,3 +1,5 @@
+//! Rules through their forms: conditions, faults, order, and the tester.
+
 use crate::fixture::Server;
 
 async fn names_in_order(server: &Server) -> Vec<String> {

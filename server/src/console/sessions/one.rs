@@ -125,7 +125,7 @@ fn view(
         id: record.id,
         who: line.who,
         what: line.what,
-        edge: line.edge,
+        edge: names.edge(session.edge),
         edge_id: session.edge.to_string(),
         is_live: matches!(record.state, SessionState::Live | SessionState::Connecting),
         state: state_view(record.state),

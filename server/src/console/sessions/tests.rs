@@ -1,3 +1,5 @@
+//! Sessions as pages list, explain and end them.
+
 use contract::reason::Reason;
 use contract::report::SessionState;
 
