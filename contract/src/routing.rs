@@ -135,7 +135,9 @@ fn next_edge<'s>(
         .iter()
         .find(|edge| edge.rtmp.as_ref() == Some(&first.at))
         .ok_or(Reason::Destination)?;
-    if edge.id == snapshot.edge {
+    let own = snapshot.own().and_then(|edge| edge.rtmp.as_ref());
+    let comes_back = requested.hops.iter().any(|hop| own == Some(&hop.at));
+    if edge.id == snapshot.edge || comes_back {
         return Err(Reason::Loop);
     }
     let app = requested.beyond_first_hop().ok_or(Reason::NoApplication)?;

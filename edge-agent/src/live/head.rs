@@ -113,6 +113,12 @@ impl Head {
         Cursor::join(&self.inner().ring, form, self.clock.now())
     }
 
+    /// The place of the first server to which a published stream is forwarded.
+    #[must_use]
+    pub fn join_from_start(&self, form: Form) -> Cursor {
+        Cursor::join_from_start(&self.inner().ring, form, self.clock.now())
+    }
+
     /// What is known of the media.
     #[must_use]
     pub fn figures(&self) -> Figures {

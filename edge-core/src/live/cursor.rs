@@ -117,9 +117,29 @@ impl<'a> Owed<'a> {
 
 impl Cursor {
     /// The place of a reader that joins now: at the newest keyframe, so that it starts at once.
+    /// Who was there when the stream began, or soon after, misses nothing of it.
     #[must_use]
     pub fn join(ring: &Ring, form: Form, now: Duration) -> Self {
-        let mut cursor = Self {
+        let mut cursor = Self::at_start(form, now);
+        if !ring.is_opening() {
+            cursor.place(ring, now);
+        }
+        cursor
+    }
+
+    /// The place of a reader that is to get all that the ring holds of a stream that has just
+    /// begun; of one that goes on for longer it is where any other joins.
+    #[must_use]
+    pub fn join_from_start(ring: &Ring, form: Form, now: Duration) -> Self {
+        if ring.first() == 0 {
+            Self::at_start(form, now)
+        } else {
+            Self::join(ring, form, now)
+        }
+    }
+
+    fn at_start(form: Form, now: Duration) -> Self {
+        Self {
             form,
             next: 0,
             rest: VecDeque::new(),
@@ -133,12 +153,7 @@ impl Cursor {
             since: now,
             progress: now,
             shed: 0,
-        };
-        let untouched = ring.first() == 0 && ring.keyframe().is_none();
-        if !untouched || !ring.has_video() && ring.head() > 0 {
-            cursor.place(ring, now);
         }
-        cursor
     }
 
     /// Begins at the newest keyframe; where there is none, at the head.

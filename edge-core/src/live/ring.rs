@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Entry;
-use crate::media::Slot;
+use crate::media::{Slot, Track};
 
 /// How much of a stream is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ const MAX_KEPT: usize = 16;
 pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
 
 /// The newest messages of one stream.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Ring {
     bounds: Bounds,
     entries: VecDeque<Arc<Entry>>,
@@ -50,7 +50,17 @@ pub struct Ring {
     bytes: usize,
     keyframe: Option<u64>,
     has_video: bool,
+    has_picture: bool,
+    /// Whether the stream's first picture was a keyframe and no other has come since: all of it
+    /// can be shown.
+    opening: bool,
     kept: Vec<(Slot, u64, Arc<Entry>)>,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self::new(Bounds::default())
+    }
 }
 
 impl Ring {
@@ -59,14 +69,26 @@ impl Ring {
     pub fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            ..Self::default()
+            entries: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            keyframe: None,
+            has_video: false,
+            has_picture: false,
+            opening: true,
+            kept: Vec::new(),
         }
     }
 
     /// Puts an entry at the head.
     pub fn append(&mut self, entry: Arc<Entry>) {
         let number = self.head();
-        self.has_video |= entry.look.track == crate::media::Track::Video;
+        if entry.look.track == Track::Video && entry.look.slot.is_none() {
+            // The first picture must be a keyframe, and the only one.
+            self.opening &= entry.look.keyframe != self.has_picture;
+            self.has_picture = true;
+        }
+        self.has_video |= entry.look.track == Track::Video;
         if entry.look.keyframe {
             self.keyframe = Some(number);
         }
@@ -163,6 +185,12 @@ impl Ring {
     #[must_use]
     pub fn keyframe(&self) -> Option<u64> {
         self.keyframe
+    }
+
+    /// Whether it holds a stream from its very beginning, and all of it can be shown.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        self.opening && self.first == 0
     }
 
     /// Whether there were pictures.

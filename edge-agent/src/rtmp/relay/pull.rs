@@ -37,6 +37,8 @@ enum Left {
     Ended,
     /// The server has not got the stream, as far as it says.
     Missing,
+    /// The server does not give it.
+    Refused,
     /// The server went away or fell silent.
     Lost,
 }
@@ -57,6 +59,7 @@ impl Pull<'_> {
         let mut gone_since: Option<Instant> = None;
         // Servers that kept silent on the stream come last.
         let mut order = self.way.next().to_vec();
+        let several = order.len() > 1;
         loop {
             let now = self.plane.context.clock.now();
             let tries = self.plane.upstreams().order(&order, now);
@@ -71,6 +74,10 @@ impl Pull<'_> {
                         Left::Ended => {
                             return self.plane.live.end(self.hub, Reason::StreamEnded);
                         }
+                        Left::Refused if self.hub.state() != HubState::Live && !several => {
+                            return self.plane.live.end(self.hub, Reason::OriginRefused);
+                        }
+                        Left::Refused => Reason::OriginRefused,
                         Left::Missing => Reason::StreamNotFound,
                         Left::Lost => {
                             self.hub.head().cut();
@@ -148,7 +155,7 @@ impl Pull<'_> {
                 () = self.hub.viewers_changed() => {}
                 () = sleep_until(due.at) => match due.left {
                     Left::Idle if !self.plane.live.close_if_idle(self.hub) => {}
-                    left @ (Left::Idle | Left::Ended | Left::Missing | Left::Lost) => break left,
+                    left @ (Left::Idle | Left::Ended | Left::Missing | Left::Refused | Left::Lost) => break left,
                 },
             }
         };
@@ -184,7 +191,8 @@ impl Pull<'_> {
                 }
                 // What is told of a stream that was there is its end.
                 _ if level == "error" && heard.media => return Some(Left::Ended),
-                _ if level == "error" => return Some(Left::Missing),
+                "NetStream.Play.StreamNotFound" => return Some(Left::Missing),
+                _ if level == "error" => return Some(Left::Refused),
                 _ => {}
             },
             Event::StreamEof { .. } if heard.media => {

@@ -56,7 +56,11 @@ pub(super) async fn run(
                     stream_id,
                     upstream: true,
                 };
-                let cursor = hub.head().join(form);
+                let cursor = if first.is_some() {
+                    hub.head().join_from_start(form)
+                } else {
+                    hub.head().join(form)
+                };
                 if let Some(answer) = first
                     && answer.send(Ok(())).is_err()
                 {

@@ -129,6 +129,31 @@ fn who_waited_for_the_stream_gets_it_from_its_beginning_once() {
 }
 
 #[test]
+fn who_joins_in_the_first_group_of_pictures_misses_no_sound_before_it() {
+    let stream = ring(vec![
+        metadata(0),
+        audio(0),
+        video_header(0),
+        key(23),
+        inter(56),
+    ]);
+    let mut cursor = Cursor::join(&stream, Form::viewer(1), ms(60));
+    let got = read(&mut cursor, &stream, &[usize::MAX], ms(60));
+    assert_eq!(times(&got), [(18, 0), (8, 0), (9, 0), (9, 23), (9, 56)]);
+}
+
+#[test]
+fn pictures_that_nobody_can_show_are_left_out() {
+    let mut stream = ring(vec![video_header(0), inter(0), audio(10), inter(40)]);
+    let mut cursor = Cursor::join(&stream, Form::viewer(1), ms(40));
+    for entry in [audio(50), inter(80), key(120), inter(160)] {
+        stream.append(Arc::new(entry));
+    }
+    let got = read(&mut cursor, &stream, &[usize::MAX], ms(160));
+    assert_eq!(times(&got), [(9, 40), (8, 50), (9, 120), (9, 160)]);
+}
+
+#[test]
 fn the_next_server_gets_data_as_it_was_sent() {
     let ring = ring(vec![metadata(0), video_header(0), key(0)]);
     let form = Form {
@@ -199,8 +224,7 @@ fn a_viewer_may_do_without_pictures_or_pause() {
     let mut cursor = Cursor::join(&stream, Form::viewer(1), ms(0));
     cursor.want_video(false, &stream, ms(0));
     let got = read(&mut cursor, &stream, &[usize::MAX], ms(20));
-    // The header before the keyframe was owed already.
-    assert_eq!(times(&got), [(9, 0), (8, 10)]);
+    assert_eq!(times(&got), [(8, 10)]);
     cursor.want_video(true, &stream, ms(20));
     let got = read(&mut cursor, &stream, &[usize::MAX], ms(20));
     assert_eq!(times(&got), [(9, 0), (9, 0), (8, 10)]);
