@@ -18,11 +18,14 @@ mod groups;
 mod logins;
 mod named;
 mod names;
+mod orders;
 mod origins;
 mod overview;
 mod page;
 mod parts;
+mod play_tokens;
 mod prose;
+mod purges;
 mod routes;
 mod rules;
 mod secret;
@@ -62,6 +65,8 @@ fn now() -> Router<App> {
         .route("/sessions/{id}/end", get(sessions::ask_end_one))
         .route("/streams", get(streams::list))
         .route("/cache", get(cache::list))
+        .route("/orders", get(orders::list))
+        .route("/purges/new", get(purges::ask_create).post(purges::create))
 }
 
 /// Who may come in, and where each belongs.
@@ -84,6 +89,10 @@ fn who() -> Router<App> {
         .route(
             "/clients/{id}/delete",
             get(clients::ask_delete).post(clients::delete),
+        )
+        .route(
+            "/play-tokens/new",
+            get(play_tokens::ask_create).post(play_tokens::create),
         )
         .route("/groups", get(groups::list))
         .route("/groups/new", get(groups::ask_create).post(groups::create))

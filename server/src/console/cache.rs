@@ -10,7 +10,7 @@ use super::names::Names;
 use super::page::{Frame, Section};
 use super::parts::{Mix, bytes, count, share};
 use super::visitor::{Answer, Visitor, part, show};
-use crate::app::cache;
+use crate::app::{Permission, cache};
 
 /// A line of the table of cache figures.
 #[derive(Debug)]
@@ -101,6 +101,7 @@ pub(crate) fn share_figure(sum: &CacheCounts) -> Figure {
 #[template(path = "cache/list.html", blocks = ["live"])]
 struct ListPage {
     frame: Frame,
+    may_purge: bool,
     figures: Vec<Figure>,
     caches: Vec<CacheRow>,
     with_edge: bool,
@@ -144,6 +145,7 @@ pub(crate) async fn list(visitor: Visitor) -> Answer {
     ];
     let page = ListPage {
         frame: visitor.frame(Section::Cache),
+        may_purge: visitor.may(Permission::Purge),
         figures,
         caches,
         with_edge: true,

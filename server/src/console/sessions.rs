@@ -362,7 +362,7 @@ pub(crate) async fn end(visitor: Visitor, mut form: Form) -> Answer {
         .collect();
     let ending = sessions::end(&visitor.app, &visitor.caller, &End { sessions, filter }).await?;
     Ok(go(
-        "/sessions",
+        "/orders",
         format!(
             "{} to end.",
             plural(
