@@ -200,8 +200,76 @@ fn new_password() -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use bytes::Bytes;
+    use http::Request;
+
+    use super::super::arrangement::from;
+    use super::super::fetch::Fetcher;
+    use super::super::player::{Played, Player};
     use super::*;
+
+    async fn play(
+        fleet: &Fleet,
+        from: std::net::IpAddr,
+        edge: usize,
+        stream: &'static str,
+    ) -> Played {
+        let player = Player {
+            from,
+            edge: fleet.doors.rtmp[edge],
+            app: "live",
+            stream,
+            user_agent: "test",
+        };
+        player.play(Duration::from_secs(1)).await.unwrap()
+    }
+
+    async fn cache_status(fleet: &Fleet) -> String {
+        let request = Request::get(format!("http://{}/vod/clip.flv", fleet.doors.http[0]));
+        let request = request.body(Bytes::new()).unwrap();
+        let answer = Fetcher::new(None).fetch(request).await.unwrap();
+        assert_eq!(answer.body()[..], *super::super::clip::FILE);
+        answer.headers()["cache-status"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_demo_does_as_it_says_and_goes_on_where_it_left() {
+        let place = Place::open(None).unwrap();
+        let fleet = Fleet::start(&place).await.unwrap();
+        let here = std::net::Ipv4Addr::LOCALHOST.into();
+        let played = play(&fleet, here, 0, "clip").await;
+        assert!(
+            played.messages > 10 && played.refused.is_none(),
+            "{played:?}"
+        );
+        let refused = play(&fleet, here, 0, "backstage").await.refused;
+        assert!(refused.unwrap().contains("a rule denies this"));
+        let elsewhere = play(&fleet, from::BRANCH, 0, "clip").await.refused;
+        assert!(elsewhere.unwrap().contains("another edge"));
+        let relayed = play(&fleet, from::LOBBY, 0, "clip").await;
+        assert!(
+            relayed.messages > 10 && relayed.refused.is_none(),
+            "{relayed:?}"
+        );
+        assert!(cache_status(&fleet).await.contains("stored"));
+        assert!(cache_status(&fleet).await.contains("hit"));
+        let password = fleet.password.clone();
+        fleet.stop().await;
+
+        let fleet = Fleet::start(&place).await.unwrap();
+        assert_eq!(fleet.password, password);
+        let played = play(&fleet, here, 1, "clip").await;
+        assert!(
+            played.messages > 10 && played.refused.is_none(),
+            "{played:?}"
+        );
+        fleet.stop().await;
+    }
 
     #[test]
     fn a_password_is_five_groups_of_four_and_never_the_same() {

@@ -3,7 +3,7 @@
 //! | path | what | may be kept |
 //! |---|---|---|
 //! | `/vod/clip.flv` | the whole clip | 60 s |
-//! | `/vod/parts/0.flv` to `11.flv` | a second of it each | 10 s |
+//! | `/vod/parts/0.flv` to `11.flv` | a second of it each | 30 s |
 //! | `/vod/parts.json` | what parts there are, and when that was said | 1 s |
 //! | `/vod/private.txt` | something for one reader only | never |
 //!
@@ -49,7 +49,7 @@ impl Files {
         let parts = (0..clip::LENGTH_MS / clip::PART_MS).filter_map(|number| {
             let file = File {
                 kind: "video/x-flv",
-                keep: "public, max-age=10",
+                keep: "public, max-age=30",
                 etag: format!("\"part-{number}\""),
                 body: clip.part(number)?,
             };
@@ -175,7 +175,7 @@ mod tests {
             Some("public, max-age=60"),
         );
         check("/vod/clip.flv?a=b", None, 200, Some("public, max-age=60"));
-        check("/vod/parts/11.flv", None, 200, Some("public, max-age=10"));
+        check("/vod/parts/11.flv", None, 200, Some("public, max-age=30"));
         check("/vod/parts/12.flv", None, 404, None);
         check("/vod/parts.json", None, 200, Some("public, max-age=1"));
         check("/vod/private.txt", None, 200, Some("private, no-store"));
