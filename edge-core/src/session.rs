@@ -309,6 +309,8 @@ impl Session {
             record.state = SessionState::Live;
         }
         if let Some(facts) = &self.facts {
+            // Of a client that another edge carries here: its own address, not that edge's.
+            record.addr = facts.addr;
             record.host.clone_from(&facts.host);
             record.user_agent.clone_from(&facts.user_agent);
             record.action = facts.action;
