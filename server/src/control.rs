@@ -4,6 +4,8 @@
 //! An edge proves itself by its credential: 401 means that it is not known any more, 410 that it
 //! was retired. Every call is one verb of `app`.
 
+use std::time::Duration;
+
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,6 +20,7 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use serde::Serialize;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::app::edges::Edge;
 use crate::app::{App, Error, From, edges, questions, updates};
@@ -25,12 +28,13 @@ use crate::auth;
 
 /// The largest report: `MAX_REPORT_SESSIONS` sessions of some 2 KiB, and as much for streams.
 const REPORT_BYTES: usize = 16 * 1024 * 1024;
+/// The longest that a call may take, the long-poll excepted.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// The routes of the agents' API. They bring their own limits of size and time.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route(JOIN_PATH, post(join))
-        .route(UPDATES_PATH, get(updates))
         .route(
             REPORT_PATH,
             post(report).layer(DefaultBodyLimit::max(REPORT_BYTES)),
@@ -39,6 +43,12 @@ pub(crate) fn routes() -> Router<App> {
             &format!("{ANSWERS_PATH}/{{question}}"),
             post(answer).layer(DefaultBodyLimit::max(MAX_ANSWER_BYTES)),
         )
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            LONGEST,
+        ))
+        // Held for news, which has its own end.
+        .route(UPDATES_PATH, get(updates))
 }
 
 /// A refusal to an agent.

@@ -1,5 +1,7 @@
 //! The running server: opens the databases, listens, serves, stops.
 
+mod listen;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ pub struct Server {
     address: SocketAddr,
     setup_link: Option<Url>,
     stop: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Server {
@@ -91,13 +93,12 @@ impl Server {
 
         let stop = CancellationToken::new();
         tasks::start(&app, &stop);
-        let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let stopping = stop.clone();
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, service)
-                .with_graceful_shutdown(stopping.cancelled_owned())
-                .await
-        });
+        let serving = tokio::spawn(listen::serve(
+            listener,
+            router(app.clone()),
+            listen::HEAD_TIME,
+            stop.clone(),
+        ));
         tracing::info!(%address, public_url = %app.public_url(), "the server answers");
         Ok(Self {
             app,

@@ -152,6 +152,12 @@ impl Live {
     /// Takes a report that was looked at, its totals being kept by now or not.
     pub(crate) fn take(&self, edge: EdgeId, report: Report, totals_kept: bool, now_ms: u64) {
         let mut edges = self.edges();
+        let is_late =
+            |known: &EdgeNow| known.boot == report.boot && known.sequence >= report.sequence;
+        if edges.get(&edge).is_some_and(is_late) {
+            // A newer one was taken while this one's sessions were being kept.
+            return;
+        }
         let (mut sessions, mut kept) = match edges.remove(&edge) {
             Some(known) if !report.whole => (known.sessions, known.kept),
             Some(known) => (HashMap::new(), known.kept),
