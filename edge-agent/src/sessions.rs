@@ -28,6 +28,8 @@ use crate::clock::now_ms;
 pub const MAX_SESSIONS: usize = 65_536;
 /// The most ended sessions that wait for a report; about 10 MiB.
 pub const MAX_WAITING_RECORDS: usize = 20_000;
+/// The most sessions of a whole report; chosen, because the server takes reports of 16 MiB.
+pub const MAX_WHOLE: usize = 15_000;
 /// How often the bytes of a session that did not change otherwise are reported.
 const REFRESH_MS: u64 = 5_000;
 /// The most such refreshments in one report.
@@ -152,14 +154,23 @@ impl Sessions {
         records
     }
 
-    /// Every session that goes on, and those that ended and were not reported yet.
+    /// Every session that goes on, and those that ended and were not reported yet, at most
+    /// [`MAX_WHOLE`]; what does not fit comes with the next changes.
     #[must_use]
     pub fn whole(&self) -> Vec<SessionRecord> {
         let mut state = self.state();
+        let over = state.over.len().min(MAX_WHOLE / 2);
+        let mut records: Vec<SessionRecord> = state.over.drain(..over).collect();
         state.changed.clear();
-        let mut records: Vec<SessionRecord> = state.over.drain(..).collect();
-        let live = state.live_by_id.values();
-        records.extend(live.filter_map(|inner| inner.reported(now_ms())));
+        let mut later = Vec::new();
+        for inner in state.live_by_id.values() {
+            if records.len() < MAX_WHOLE {
+                records.extend(inner.reported(now_ms()));
+            } else {
+                later.push(Arc::clone(inner));
+            }
+        }
+        state.changed = later;
         records
     }
 
