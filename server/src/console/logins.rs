@@ -6,13 +6,13 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use contract::id::LoginId;
+use contract::id::{LoginId, UserId};
 use contract::name::Name;
 use contract::secret::Secret;
 use http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::failure::Failure;
+use super::failure::id_in;
 use super::form::Form;
 use super::page::{Frame, Section};
 use super::parts::{When, duration};
@@ -219,14 +219,31 @@ pub(crate) fn new_password(form: &mut Form) -> Option<Secret> {
     form.is_sound().then_some(first)
 }
 
-struct LoginRow {
-    id: LoginId,
-    browser: String,
-    is_this: bool,
-    address: String,
-    created: When,
-    seen: When,
-    expires: When,
+/// A login as a line.
+pub(crate) struct LoginRow {
+    pub(crate) id: LoginId,
+    pub(crate) browser: String,
+    pub(crate) is_this: bool,
+    pub(crate) address: String,
+    pub(crate) created: When,
+    pub(crate) seen: When,
+    pub(crate) expires: When,
+}
+
+/// The logins of a user: the visitor's own, or anyone's for who manages access.
+pub(crate) async fn rows(visitor: &Visitor, user_id: UserId) -> Result<Vec<LoginRow>, Error> {
+    let now_ms = visitor.now_ms();
+    let row = |login: logins::Login| LoginRow {
+        is_this: visitor.caller.login_id() == Some(login.id),
+        id: login.id,
+        browser: browser_words(&login.user_agent),
+        address: login.address,
+        created: When::new(login.created_ms, now_ms),
+        seen: When::new(login.seen_ms, now_ms),
+        expires: When::new(login.expires_ms, now_ms),
+    };
+    let found = logins::list(&visitor.app, &visitor.caller, user_id).await?;
+    Ok(found.into_iter().map(row).collect())
 }
 
 #[derive(Template)]
@@ -244,34 +261,21 @@ pub(crate) async fn list(visitor: Visitor) -> Answer {
 
 async fn page(visitor: &Visitor, form: Form) -> Answer {
     let user_id = visitor.caller.user_id().ok_or(Error::Unknown)?;
-    let now_ms = visitor.now_ms();
-    let logins = logins::list(&visitor.app, &visitor.caller, user_id)
-        .await?
-        .into_iter()
-        .map(|login| LoginRow {
-            is_this: visitor.caller.login_id() == Some(login.id),
-            id: login.id,
-            browser: browser_words(&login.user_agent),
-            address: login.address,
-            created: When::new(login.created_ms, now_ms),
-            seen: When::new(login.seen_ms, now_ms),
-            expires: When::new(login.expires_ms, now_ms),
-        })
-        .collect();
-    let status = form.status();
+    let logins = rows(visitor, user_id).await?;
+    let frame = visitor.frame(Section::Elsewhere);
     Ok(show(
-        status,
+        form.status(),
         &ListPage {
-            frame: visitor.frame(Section::Elsewhere),
+            frame,
             logins,
             form,
         },
     ))
 }
 
-/// Ends one of the visitor's logins.
-pub(crate) async fn end(visitor: Visitor, Path(id): Path<String>) -> Answer {
-    let id: LoginId = id.parse().map_err(|_| Failure::no_page())?;
+/// Ends a login: one of the visitor's own, or anyone's for who manages access.
+pub(crate) async fn end(visitor: Visitor, Path(id): Path<String>, form: Form) -> Answer {
+    let id: LoginId = id_in(&id)?;
     logins::end(&visitor.app, &visitor.caller, id).await?;
     if visitor.caller.login_id() == Some(id) {
         return Ok(with_cookie(
@@ -279,7 +283,8 @@ pub(crate) async fn end(visitor: Visitor, Path(id): Path<String>) -> Answer {
             auth::no_login_cookie(&visitor.app),
         ));
     }
-    Ok(go("/logins", "The login was ended."))
+    let form = form.or("back", "/logins");
+    Ok(go(own_path(form.value("back")), "The login was ended."))
 }
 
 /// Changes the visitor's own password.
@@ -479,6 +484,35 @@ mod tests {
                 .status,
             303
         );
+    }
+
+    #[tokio::test]
+    async fn an_administrator_ends_anothers_login_and_an_operator_does_not() {
+        let server = Server::start().await;
+        let answer = server
+            .anonymous()
+            .submit("/sign-in", &credentials(Server::PASSWORD))
+            .await;
+        let browser = server.with_cookie(answer.header("set-cookie"));
+        let id = server.user_id("operator").await;
+        let page = server.administrator().get(&format!("/users/{id}")).await;
+        let end = page
+            .text
+            .split("action=\"/logins/")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap();
+        let (end, back) = (format!("/logins/{end}"), format!("/users/{id}"));
+        assert_eq!(server.auditor().submit(&end, &[]).await.status, 403);
+        let ended = server
+            .administrator()
+            .submit(&end, &[("back", &back)])
+            .await;
+        assert_eq!(
+            (ended.status, ended.header("location")),
+            (303, back.as_str())
+        );
+        assert_eq!(browser.get("/users").await.status, 303);
     }
 
     #[tokio::test]

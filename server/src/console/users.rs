@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::Path;
-use axum::response::Response;
 use contract::id::UserId;
 use contract::name::Name;
 use http::StatusCode;
@@ -10,6 +9,7 @@ use http::StatusCode;
 use super::confirm::Confirm;
 use super::failure::id_in;
 use super::form::{Choice, Form};
+use super::logins::{LoginRow, rows};
 use super::page::{Frame, Section};
 use super::parts::When;
 use super::visitor::{Answer, Visitor, go, show};
@@ -93,40 +93,39 @@ struct EditPage {
     action: String,
     is_new: bool,
     roles: Vec<Choice>,
+    logins: Vec<LoginRow>,
     form: Form,
 }
 
 impl EditPage {
-    fn respond(visitor: &Visitor, known: Option<(UserId, String)>, form: Form) -> Response {
+    async fn respond(visitor: &Visitor, known: Option<(UserId, String)>, form: Form) -> Answer {
+        let logins = match &known {
+            Some((id, _)) => rows(visitor, *id).await?,
+            None => Vec::new(),
+        };
         let frame = visitor.frame(Section::Users);
         let is_new = known.is_none();
         let (title, action) = match known {
             Some((id, name)) => (name, format!("/users/{id}")),
             None => ("Add a user".to_owned(), "/users/new".to_owned()),
         };
-        let status = form.status();
-        show(
-            status,
-            &Self {
-                frame,
-                title,
-                action,
-                is_new,
-                roles: roles(),
-                form,
-            },
-        )
+        let page = Self {
+            frame,
+            title,
+            action,
+            is_new,
+            roles: roles(),
+            logins,
+            form,
+        };
+        Ok(show(page.form.status(), &page))
     }
 }
 
 /// The empty form.
 pub(crate) async fn ask_create(visitor: Visitor) -> Answer {
     visitor.caller.needs(Permission::ManageAccess)?;
-    Ok(EditPage::respond(
-        &visitor,
-        None,
-        Form::default().with("role", Role::Operator),
-    ))
+    EditPage::respond(&visitor, None, Form::default().with("role", Role::Operator)).await
 }
 
 /// Makes a user.
@@ -152,7 +151,7 @@ pub(crate) async fn create(visitor: Visitor, mut form: Form) -> Answer {
             return Ok(go("/users", format!("{} can sign in now.", user.name)));
         }
     }
-    Ok(EditPage::respond(&visitor, None, form))
+    EditPage::respond(&visitor, None, form).await
 }
 
 /// One user's form.
@@ -162,11 +161,7 @@ pub(crate) async fn show_one(visitor: Visitor, Path(id): Path<String>) -> Answer
     let form = Form::default()
         .with("name", &user.name)
         .with("role", user.role);
-    Ok(EditPage::respond(
-        &visitor,
-        Some((user.id, user.name.to_string())),
-        form,
-    ))
+    EditPage::respond(&visitor, Some((user.id, user.name.to_string())), form).await
 }
 
 /// Changes name and role.
@@ -184,11 +179,7 @@ pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: F
             return Ok(go("/users", format!("{} was changed.", user.name)));
         }
     }
-    Ok(EditPage::respond(
-        &visitor,
-        Some((user.id, user.name.to_string())),
-        form,
-    ))
+    EditPage::respond(&visitor, Some((user.id, user.name.to_string())), form).await
 }
 
 /// Sets another password.
@@ -214,11 +205,7 @@ pub(crate) async fn set_password(
         ));
     }
     let form = form.with("name", &user.name).with("role", user.role);
-    Ok(EditPage::respond(
-        &visitor,
-        Some((user.id, user.name.to_string())),
-        form,
-    ))
+    EditPage::respond(&visitor, Some((user.id, user.name.to_string())), form).await
 }
 
 async fn question(visitor: &Visitor, id: UserId, conflict: Option<String>) -> Answer {
