@@ -4,14 +4,13 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contract::admit::Passage;
 use contract::facts::Facts;
 use contract::id::EdgeId;
 use contract::name::{AppName, StreamName};
 use contract::protocol::Ingress;
 use contract::reason::Reason;
 use contract::report::{HopTarget, SessionState};
-use contract::route::{IdentityKind, Route};
+use contract::route::IdentityKind;
 use contract::routing::NextHop;
 use contract::snapshot::{EdgeState, Snapshot};
 use edge_core::admission::{self, Door, Outcome, Ruling};
@@ -208,10 +207,10 @@ impl Visit {
         if is_new && draining && facts.hop.is_none() {
             return Err(with(ruling, Reason::EdgeDraining, snapshot));
         }
-        let route = snapshot
+        let route_at = snapshot
             .routes
             .iter()
-            .find(|route| route.id == passage.route)
+            .position(|route| route.id == passage.route)
             .ok_or(Refused::new(Reason::NoRoute))?;
         session.update(|record| {
             record.state = SessionState::Live;
@@ -231,29 +230,17 @@ impl Visit {
             state.challenged = false;
             state.facts = Some(facts);
         }
-        let job = self.job(asked, snapshot, route, passage, asker, is_relayed);
-        Ok(Admitted::In(Box::new(job), session))
-    }
-
-    fn job(
-        &self,
-        asked: Asked,
-        snapshot: &Arc<Snapshot>,
-        route: &Route,
-        passage: Passage,
-        asker: Asker,
-        is_relayed: bool,
-    ) -> Job {
-        Job {
+        let job = Job {
             web: self.web.clone(),
             asked: Arc::new(asked),
             snapshot: Arc::clone(snapshot),
-            route: Arc::new(route.clone()),
+            route_at,
             counts: self.web.shared.context.totals.route(passage.route),
             passage: Arc::new(passage),
             asker,
             is_relayed,
-        }
+        };
+        Ok(Admitted::In(Box::new(job), session))
     }
 
     /// The connection's session; it begins with the first request.

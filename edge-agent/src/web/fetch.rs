@@ -150,7 +150,7 @@ impl Fetch {
             requested_ms,
             responded_ms: now_ms(),
         };
-        let policy = policy::policy(&exchange, &self.job.route.cache);
+        let policy = policy::policy(&exchange, &self.job.route().cache);
         let object = Arc::new(Object {
             head: Head {
                 headers: headers.clone(),
@@ -172,7 +172,7 @@ impl Fetch {
             answered.response.headers(),
             &self.job.asked,
             &answered.target,
-            Some(&self.job.route),
+            Some(self.job.route()),
         )
     }
 
@@ -220,7 +220,7 @@ impl Fetch {
             headers,
             policy: policy.unwrap_or(Policy::passing(now_ms())),
             length,
-            route: self.job.route.id,
+            route: self.job.passage.route,
         });
         self.fill.turn(Turn::Shared {
             head: Arc::clone(&head),
@@ -252,7 +252,7 @@ impl Fetch {
 
     fn kind(&self, exchange: &Exchange<'_>, raw: &HeaderMap, length: Option<u64>) -> Kind {
         let ends_are_seen = length.is_some() || raw.contains_key(TRANSFER_ENCODING);
-        match policy::policy(exchange, &self.job.route.cache) {
+        match policy::policy(exchange, &self.job.route().cache) {
             Ok(_) if length.is_some_and(|length| length > self.job.largest()) => {
                 Kind::Private(NotStored::TooLarge)
             }

@@ -17,7 +17,8 @@ pub(super) struct Job {
     pub(super) web: Web,
     pub(super) asked: Arc<Asked>,
     pub(super) snapshot: Arc<Snapshot>,
-    pub(super) route: Arc<Route>,
+    /// The route's place in the snapshot.
+    pub(super) route_at: usize,
     pub(super) passage: Arc<Passage>,
     pub(super) asker: Asker,
     pub(super) counts: RouteCounts,
@@ -26,9 +27,14 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// The route that the request matched.
+    pub(super) fn route(&self) -> &Route {
+        &self.snapshot.routes[self.route_at]
+    }
+
     /// The largest body that is stored for this route.
     pub(super) fn largest(&self) -> u64 {
         let most = self.web.shared.store.largest();
-        u64::try_from(self.route.cache.max_object_bytes).map_or(most, |route| route.min(most))
+        u64::try_from(self.route().cache.max_object_bytes).map_or(most, |route| route.min(most))
     }
 }

@@ -35,7 +35,10 @@ pub(super) async fn answer(job: &Job, body: AnyBody) -> Result<Response<AnyBody>
     let asked = &job.asked;
     let why = if !asked.is_read() || asked.has_body {
         Some(NotStored::Method)
-    } else if job.is_relayed || !job.route.cache.enabled || job.route.cache.max_object_bytes == 0 {
+    } else if job.is_relayed
+        || !job.route().cache.enabled
+        || job.route().cache.max_object_bytes == 0
+    {
         Some(NotStored::Route)
     } else {
         None
@@ -49,11 +52,11 @@ pub(super) async fn answer(job: &Job, body: AnyBody) -> Result<Response<AnyBody>
 /// What is stored for this request, fresh or not.
 fn found(job: &Job) -> Found {
     let shared = &job.web.shared;
-    let request = forward::fields(&job.asked);
-    let found = shared.store.find(&job.asked.key(), &request, now_ms());
+    let request = || forward::fields(&job.asked);
+    let found = shared.store.find(&job.asked.key(), request, now_ms());
     match found {
         // Another route may have had another origin.
-        Found::Object(object) if object.head.route != job.route.id => Found::Nothing,
+        Found::Object(object) if object.head.route != job.passage.route => Found::Nothing,
         Found::Object(_) | Found::Nothing | Found::Unstorable => found,
     }
 }
@@ -257,7 +260,7 @@ fn look_again(job: &Job, answered: &Answered, requested_ms: u64) {
         responded_ms: now_ms(),
     };
     let small = length(answered.response.headers()).is_none_or(|length| length <= job.largest());
-    if small && policy::policy(&exchange, &job.route.cache).is_ok() {
+    if small && policy::policy(&exchange, &job.route().cache).is_ok() {
         job.web.shared.store.remove(&job.asked.key());
     }
 }
@@ -274,7 +277,7 @@ fn passed_on(
         &parts.headers,
         &job.asked,
         &answered.target,
-        Some(&job.route),
+        Some(job.route()),
     );
     let counts = job.counts.clone();
     let counted = body.map_frame(move |frame| {

@@ -88,11 +88,16 @@ impl Store {
         (self.capacity / 4).min(u64::from(u32::MAX / 2))
     }
 
-    /// What there is for a request.
-    pub(super) fn find(&self, key: &Key, request: &HeaderMap, now_ms: u64) -> Found {
+    /// What there is for a request, whose fields are asked for only where answers vary by them.
+    pub(super) fn find(
+        &self,
+        key: &Key,
+        request: impl FnOnce() -> HeaderMap,
+        now_ms: u64,
+    ) -> Found {
         let name = key.to_string();
         let entry = match self.entries.get(&name) {
-            Some(Entry::Varies(varies)) => self.entries.get(&varies.name(&name, request)),
+            Some(Entry::Varies(varies)) => self.entries.get(&varies.name(&name, &request())),
             entry => entry,
         };
         match entry {
@@ -228,7 +233,7 @@ mod tests {
     }
 
     fn is_found(store: &Store, request: &HeaderMap) -> bool {
-        matches!(store.find(&key(), request, 0), Found::Object(_))
+        matches!(store.find(&key(), || request.clone(), 0), Found::Object(_))
     }
 
     #[test]
@@ -265,10 +270,10 @@ mod tests {
     #[test]
     fn what_is_not_stored_is_remembered_for_a_while() {
         let store = Store::new(1 << 20);
-        let none = HeaderMap::new();
+        let none = HeaderMap::new;
         store.mark_unstorable(&key(), 0);
-        assert!(matches!(store.find(&key(), &none, 0), Found::Unstorable));
-        let later = store.find(&key(), &none, UNSTORABLE_MS);
+        assert!(matches!(store.find(&key(), none, 0), Found::Unstorable));
+        let later = store.find(&key(), none, UNSTORABLE_MS);
         assert!(matches!(later, Found::Nothing));
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod doors;
 mod link;
 mod support;
 mod web;

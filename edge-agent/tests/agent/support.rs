@@ -1,6 +1,7 @@
 //! What the tests of the agent share: settings made in one place, waiting with a deadline, and a
 //! plain HTTP request.
 
+pub(crate) mod edge;
 pub(crate) mod origin;
 pub(crate) mod server;
 

@@ -5,105 +5,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::counts::CacheCounts;
-use contract::id::RouteId;
 use contract::order::{Order, PurgeScope, Work};
-use contract::origin::Origin as Record;
 use contract::reason::Reason;
 use contract::report::SessionState;
-use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind};
 use contract::rule::Effect;
-use edge_agent::agent::{Agent, join};
+use edge_agent::agent::Agent;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::support::edge::{Edge, FRESH, ROUTE, has, route};
 use crate::support::origin::{Origin, ok, record};
-use crate::support::server::Server;
-use crate::support::{config, eventually, exchange, get, snapshot};
+use crate::support::{config, eventually, get, snapshot};
 
-const ROUTE: RouteId = RouteId::from_bits(1);
-const FRESH: &[(&str, &str)] = &[("cache-control", "max-age=60"), ("etag", "\"a\"")];
 const STALE: &[(&str, &str)] = &[("cache-control", "max-age=0"), ("etag", "\"a\"")];
-
-fn route(effect: Effect) -> Route {
-    Route {
-        id: ROUTE,
-        name: "files".parse().unwrap(),
-        enabled: true,
-        order: 0,
-        plane: contract::protocol::Plane::Http,
-        kind: RouteKind::Implicit,
-        host: contract::pattern::Pattern::any(),
-        port: None,
-        app: contract::pattern::Pattern::parse("vod/*").unwrap(),
-        action: RouteAction::Serve,
-        upstreams: vec![contract::id::OriginId::from_bits(1)],
-        rewrite: None,
-        identity: Vec::new(),
-        default_effect: effect,
-        live: LiveSettings::default(),
-        cache: CacheSettings::default(),
-    }
-}
-
-/// An edge with one route to one origin.
-struct Edge {
-    server: Server,
-    agent: Agent,
-    http: SocketAddr,
-    dir: tempfile::TempDir,
-}
-
-impl Edge {
-    async fn start(origin: Record, route: Route) -> Self {
-        let server = Server::start().await;
-        server.publish(1, &snapshot(vec![origin], vec![route]));
-        let dir = tempfile::tempdir().unwrap();
-        join(dir.path(), &server.token(), None).await.unwrap();
-        let agent = Agent::start(config(dir.path())).await.unwrap();
-        server
-            .report(|report| report.settings.applied.is_some())
-            .await;
-        let http = agent.addresses().http.unwrap();
-        Self {
-            server,
-            agent,
-            http,
-            dir,
-        }
-    }
-
-    /// Sends a request with these further lines; returns the head and the body.
-    async fn ask(&self, method: &str, path: &str, lines: &str) -> (String, Vec<u8>) {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: edge.example\r\nconnection: close\r\n{lines}\r\n"
-        );
-        let answer = exchange(self.http, request.as_bytes()).await;
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-        let end = end.expect("no answer");
-        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-        (head.to_ascii_lowercase(), answer[end + 4..].to_vec())
-    }
-
-    async fn counts(&self, fits: impl Fn(&CacheCounts) -> bool) -> CacheCounts {
-        let of = |report: &contract::report::Report| {
-            report.totals.cache.get(&ROUTE).copied().unwrap_or_default()
-        };
-        of(&self.server.report(|report| fits(&of(report))).await)
-    }
-
-    async fn stop(self) {
-        self.agent.stop(Duration::from_secs(2)).await;
-    }
-}
-
-#[track_caller]
-fn has(head: &str, line: &str) {
-    assert!(head.contains(line), "`{line}` is not in\n{head}");
-}
 
 #[tokio::test]
 async fn the_second_request_is_a_hit_and_moves_the_counts_by_one() {
