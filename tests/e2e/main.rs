@@ -4,4 +4,18 @@
 #[path = "../support/harness.rs"]
 mod harness;
 
+mod admission;
+mod assignments;
+mod bounds;
+mod cache;
+mod console;
+mod control;
+mod edges;
+mod explicit;
+mod fanout;
 mod house;
+mod payload;
+mod reverse;
+mod sessions;
+mod setup;
+mod users;

@@ -263,7 +263,7 @@ impl Packet {
 }
 
 /// The tags of an FLV file as messages of message stream 1.
-fn tags(file: &[u8]) -> Vec<Packet> {
+pub(crate) fn tags(file: &[u8]) -> Vec<Packet> {
     let mut rest = &file[13..];
     let mut tags = Vec::new();
     while let [kind, l0, l1, l2, t0, t1, t2, t3, _, _, _, body @ ..] = rest {

@@ -2,8 +2,10 @@
 //! clients for what no program can be made to do. A test takes it by `#[path]`. Everything started here is
 //! killed when it is dropped; every wait has a deadline; every port is one that was free.
 
+pub(crate) mod api;
 pub(crate) mod attack;
 pub(crate) mod browser;
+pub(crate) mod edge;
 pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod malformed;
@@ -11,3 +13,6 @@ pub(crate) mod media;
 pub(crate) mod origin;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod server;
+pub(crate) mod viewer;
+pub(crate) mod world;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::process::{Outcome, Running, run};
+use super::eventually::comes_true;
+use super::process::{Outcome, Running, Signal, run};
 
 /// Added to the media time that is asked for before a player is given up.
 const SLACK: Duration = Duration::from_secs(20);
@@ -72,17 +73,25 @@ pub(crate) fn play_for(url: &str, seconds: u32) -> Outcome {
     play(url, seconds).wait(Duration::from_secs(u64::from(seconds)) + SLACK)
 }
 
-/// Plays with rtmpdump, live, with arguments as given, until so many seconds of media came.
-pub(crate) fn rtmpdump(arguments: &[&str], seconds: u32) -> Running {
-    let mut command = Command::new("rtmpdump");
-    // Quiet would hide the reason of a refusal; the progress goes to standard error and is bounded.
-    Running::start(command.args(arguments).args([
-        "--live",
-        "--stop",
-        &seconds.to_string(),
-        "-o",
-        "-",
-    ]))
+/// Plays with rtmpdump, live, with arguments as given, until it is dropped: it does not stop by itself.
+pub(crate) fn rtmpdump(arguments: &[&str]) -> Running {
+    Running::start(
+        Command::new("rtmpdump")
+            .args(arguments)
+            .args(["--live", "-o", "-"]),
+    )
+}
+
+/// Plays with rtmpdump until about two seconds of the clip came, or it has ended by itself, or the deadline.
+pub(crate) fn rtmpdump_for_a_while(arguments: &[&str], deadline: Duration) -> Outcome {
+    let mut running = rtmpdump(arguments);
+    let enough = comes_true(deadline, || {
+        running.stdout_bytes() > 120_000 || !running.is_running()
+    });
+    if enough && running.is_running() {
+        running.signal(Signal::Terminate);
+    }
+    running.wait(deadline)
 }
 
 /// Runs curl, silent but for errors, with the status in its output's last line.
@@ -127,10 +136,8 @@ pub(crate) fn packets(file: &Path, flow: Flow) -> Vec<String> {
         file.display()
     );
     let listing = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    let packet = |line: &str| {
-        line.rsplit_once(", ")
-            .map(|(_, hash)| hash.trim().to_owned())
-    };
+    // Stream, dts, pts, duration, size, hash; side data, which a container may add, comes after.
+    let packet = |line: &str| line.split(',').nth(5).map(|hash| hash.trim().to_owned());
     listing
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -166,6 +173,27 @@ pub(crate) fn timestamps(file: &Path, flow: Flow) -> Vec<f64> {
         .lines()
         .filter_map(|line| line.trim_end_matches(',').parse().ok())
         .collect()
+}
+
+/// Asserts that a player got the clip, whole packets in order without a gap, by its FLV output.
+#[track_caller]
+pub(crate) fn assert_played(what: &str, outcome: &Outcome) {
+    assert!(
+        outcome.stdout_bytes > 5_000,
+        "{what} did not play: {outcome}"
+    );
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("played.flv");
+    std::fs::write(&file, &outcome.stdout).expect("a file can be written");
+    for flow in [Flow::Audio, Flow::Video] {
+        let mut played = packets(&file, flow);
+        // A program that was stopped has cut its last packet off.
+        played.pop();
+        assert!(
+            is_run_of(&played, &packets(&clip(), flow)),
+            "{what}: {flow:?} is not the clip's"
+        );
+    }
 }
 
 /// Whether `part` lies in `whole`, played over and over, without a gap.

@@ -1,6 +1,8 @@
 //! A real origin: nginx with its RTMP module, on ports that were free, in a folder of its own, one process.
-//! RTMP applications: `live`, `studio` (live too, under a second name), `archive` (live, and recorded to disk)
+//! RTMP applications: `live`, `studio` and
+//! `live/inst` (live too, under other names), `archive` (live, and recorded to disk)
 //! and `vod` (files). HTTP: the module's statistics, and files below `/media/` (cacheable for a minute),
+//! `/brief/` (for a second),
 //! `/private/` (never stored) and `/slow/` (cacheable, sent at 256 KiB/s), each request in the access log.
 
 use std::fs;
@@ -135,7 +137,7 @@ impl Origin {
         Some(found.split("</stream>").next()?.to_owned())
     }
 
-    /// Puts a file below `/media/`, `/private/` or `/slow/` (the path's first part says which).
+    /// Puts a file below `/media/`, `/brief/`, `/private/` or `/slow/` (the path's first part says which).
     pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
         let file = self
             .folder
@@ -207,6 +209,7 @@ rtmp {{
         chunk_size 4096;
         application live {{ live on; wait_key on; }}
         application studio {{ live on; wait_key on; }}
+        application live/inst {{ live on; wait_key on; }}
         application archive {{ live on; record all; record_path {folder}/recorded; }}
         application vod {{ play {folder}/vod; }}
     }}
@@ -228,6 +231,7 @@ http {{
         root {folder}/files;
         location = /stat {{ rtmp_stat all; access_log off; }}
         location /media/ {{ add_header Cache-Control 'public, max-age=60'; }}
+        location /brief/ {{ add_header Cache-Control 'public, max-age=1'; }}
         location /private/ {{ add_header Cache-Control 'private, no-store'; }}
         location /slow/ {{ add_header Cache-Control 'public, max-age=60'; limit_rate 256k; }}
     }}

@@ -89,6 +89,27 @@ impl Running {
             .is_none()
     }
 
+    /// Bytes written to its standard output so far.
+    pub(crate) fn stdout_bytes(&self) -> u64 {
+        lock(&self.stdout).total
+    }
+
+    /// Its largest memory so far in bytes, as the kernel counts it (`VmHWM`).
+    pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("the kernel counts");
+        let kib: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("the kernel counts in KiB");
+        kib << 10
+    }
+
     /// What it said on its standard error so far.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&lock(&self.stderr).kept).into_owned()
