@@ -9,7 +9,8 @@ use super::fleet::{ADMINISTRATOR, Fleet};
 /// other parts of the program.
 pub(crate) fn tell(fleet: &Fleet) {
     let (doors, origin) = (&fleet.doors, &fleet.origin);
-    say::line(format_args!("server listening on {}", fleet.console));
+    let console = fleet.console.origin().ascii_serialization();
+    say::line(format_args!("server listening on {console}"));
     for (agent, (rtmp, http)) in fleet.agents.iter().zip(doors.rtmp.iter().zip(doors.http)) {
         say::line(format_args!("edge {} rtmp rtmp://{rtmp}", agent.id()));
         say::line(format_args!("edge {} http http://{http}", agent.id()));
@@ -46,7 +47,6 @@ The console shows each of them under Sessions, with the rule that decided. Then:
 
 Ctrl-C ends it.
 ",
-        console = fleet.console,
         password = fleet.password,
         one = EDGES[0],
         two = EDGES[1],
