@@ -51,7 +51,7 @@ struct Options {
     /// Measures one server only.
     #[arg(long)]
     only: Option<Kind>,
-    /// How often each run is repeated; the one that strangers disturbed least counts.
+    /// How often each run is repeated; the one that other programs disturbed least counts.
     #[arg(long, default_value_t = 3)]
     repeat: usize,
     /// One run of 3 s with 50 viewers, to see that all works.

@@ -36,32 +36,26 @@ fn process_ticks(stat: &str) -> Option<u32> {
     Some(user + kernel)
 }
 
-/// Processor time taken by all programs together on one processor.
+/// How long the threads of a process have waited for a processor though they had work, together.
 ///
 /// # Errors
-/// When `/proc/stat` does not speak of it.
-pub(crate) fn busy(processor: usize) -> Result<Duration> {
-    let text = read("/proc/stat")?;
-    busy_ticks(&text, processor)
-        .map(|ticks| TICK * ticks)
-        .with_context(|| format!("/proc/stat does not speak of processor {processor}"))
+/// When the process is gone, or the kernel does not count this.
+pub(crate) fn waited(pid: u32) -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end while this is read.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
+            continue;
+        };
+        sum += waited_of(&text).context("schedstat has no second number")?;
+    }
+    Ok(sum)
 }
 
-/// user, nice, system, then (after idle and iowait) irq, softirq.
-fn busy_ticks(stat: &str, processor: usize) -> Option<u32> {
-    let head = format!("cpu{processor} ");
-    let line = stat.lines().find_map(|line| line.strip_prefix(&head))?;
-    let fields: Option<Vec<u32>> = line
-        .split_whitespace()
-        .map(|field| u32::try_from(field.parse::<u64>().ok()?).ok())
-        .collect();
-    let fields = fields?;
-    Some(
-        [0, 1, 2, 5, 6]
-            .iter()
-            .filter_map(|index| fields.get(*index))
-            .sum(),
-    )
+/// The second of three numbers, in nanoseconds.
+fn waited_of(schedstat: &str) -> Option<Duration> {
+    let nanos = schedstat.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }
 
 /// Bytes of memory that a process holds, shared pages counted by their share.
@@ -122,11 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn a_processors_busy_time_leaves_idle_and_waiting_out() {
-        let stat =
-            "cpu  9 9 9 9 9 9 9 0 0 0\ncpu0 1 2 3 100 50 4 5 0 0 0\ncpu1 7 0 0 1 1 0 0 0 0 0\n";
-        assert_eq!(busy_ticks(stat, 0), Some(15));
-        assert_eq!(busy_ticks(stat, 1), Some(7));
-        assert_eq!(busy_ticks(stat, 2), None);
+    fn waiting_is_the_second_number() {
+        let waited = Duration::from_nanos(17);
+        assert_eq!(waited_of("1234 17 5\n"), Some(waited));
+        assert_eq!(waited_of(""), None);
     }
 }

@@ -13,7 +13,7 @@ const KIB: f64 = 1024.0;
 /// Above this share of its processor the load client is no longer trusted.
 const SATURATED: f64 = 0.85;
 
-/// Above this share of a processor taken by strangers, latencies are not trusted.
+/// Above this share of waiting for a processor, latencies are not trusted.
 const DISTURBED: f64 = 0.10;
 
 impl Outcome {
@@ -27,16 +27,15 @@ impl Outcome {
         self.load_cpu.as_secs_f64() / self.window.as_secs_f64()
     }
 
-    /// Share of the server's processor that neither the server nor idling took.
-    fn strangers_share(&self) -> f64 {
-        let strangers = self.busy.0.saturating_sub(self.server_cpu);
-        strangers.as_secs_f64() / self.window.as_secs_f64()
+    /// Shares of the window in which the server, and the load, had work and no processor.
+    fn waited_shares(&self) -> (f64, f64) {
+        let share = |waited: Duration| waited.as_secs_f64() / self.window.as_secs_f64();
+        (share(self.waited.0), share(self.waited.1))
     }
 
-    /// How little the run was disturbed: the less, the calmer.
+    /// How little the run was disturbed by other programs: the less, the calmer.
     pub(crate) fn disturbance(&self) -> Duration {
-        let both = self.busy.0 + self.busy.1;
-        both.saturating_sub(self.server_cpu + self.load_cpu)
+        self.waited.0 + self.waited.1
     }
 }
 
@@ -54,11 +53,12 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
 fn table(out: &mut String, outcomes: &[Outcome]) {
     out.push_str(
         "| server | viewers | CPU s/GiB | server's core | latency p50, p99 (ms) | join p50, p99 (ms) \
-         | KiB a viewer | socket KiB a viewer | lost | missing | wrong | load's core | strangers |\n\
+         | KiB a viewer | socket KiB a viewer | lost | missing | wrong | load's core | waited: server, load |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for outcome in outcomes {
         let viewers = outcome.plan.viewers as f64;
+        let waited = outcome.waited_shares();
         let core = outcome.server_cpu.as_secs_f64() / outcome.window.as_secs_f64();
         line(
             out,
@@ -79,7 +79,7 @@ fn table(out: &mut String, outcomes: &[Outcome]) {
                 outcome.faults.missing.to_string(),
                 outcome.faults.wrong().to_string(),
                 percent(outcome.load_share()),
-                percent(outcome.strangers_share()),
+                format!("{}, {}", percent(waited.0), percent(waited.1)),
             ],
         );
     }
@@ -154,10 +154,13 @@ fn warnings(out: &mut String, outcomes: &[Outcome]) {
                 percent(outcome.load_share())
             ));
         }
-        if outcome.strangers_share() > DISTURBED {
+        let (server, load) = outcome.waited_shares();
+        if server.max(load) > DISTURBED {
             notes.push(format!(
-                "strangers took {} of the server's core: latencies are too high",
-                percent(outcome.strangers_share())
+                "other programs kept the server waiting for {} of the time, the load for {}: \
+                 latencies are too high",
+                percent(server),
+                percent(load)
             ));
         }
         if outcome.publisher_late > Duration::from_millis(100) {

@@ -68,8 +68,8 @@ pub(crate) struct Outcome {
     pub(crate) server_cpu: Duration,
     /// Processor time of this process in the window.
     pub(crate) load_cpu: Duration,
-    /// Processor time of all programs on the server's processor, and on the load's.
-    pub(crate) busy: (Duration, Duration),
+    /// How long the server, and this process, had work and no processor.
+    pub(crate) waited: (Duration, Duration),
     /// Bytes of the server's memory, and of socket buffers, for all viewers together.
     pub(crate) memory: i64,
     pub(crate) socket_memory: i64,
@@ -122,11 +122,11 @@ async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
     sleep(SETTLE).await;
     publisher.take_latest();
 
-    let (before, opened) = (Reading::take(&target, &shared, setting)?, Instant::now());
+    let (before, opened) = (Reading::take(&target, &shared)?, Instant::now());
     shared.tally.borrow_mut().window_is_open = true;
     sleep(plan.window).await;
     shared.tally.borrow_mut().window_is_open = false;
-    let (after, window) = (Reading::take(&target, &shared, setting)?, opened.elapsed());
+    let (after, window) = (Reading::take(&target, &shared)?, opened.elapsed());
     let publisher_late = publisher.take_latest();
     let memory = Memory::read(&target)?.since(&memory);
 
@@ -144,9 +144,9 @@ async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
         bytes: after.bytes - before.bytes,
         server_cpu: after.server.saturating_sub(before.server),
         load_cpu: after.load.saturating_sub(before.load),
-        busy: (
-            after.busy.0.saturating_sub(before.busy.0),
-            after.busy.1.saturating_sub(before.busy.1),
+        waited: (
+            after.waited.0.saturating_sub(before.waited.0),
+            after.waited.1.saturating_sub(before.waited.1),
         ),
         memory: memory.0,
         socket_memory: memory.1,
@@ -190,19 +190,16 @@ fn all_are_in(shared: &Shared, viewers: usize) -> bool {
 struct Reading {
     server: Duration,
     load: Duration,
-    busy: (Duration, Duration),
+    waited: (Duration, Duration),
     bytes: u64,
 }
 
 impl Reading {
-    fn take(target: &Target, shared: &Shared, setting: &Setting) -> Result<Self> {
+    fn take(target: &Target, shared: &Shared) -> Result<Self> {
         Ok(Self {
             server: proc::cpu_of(target.pid)?,
             load: proc::cpu_of(std::process::id())?,
-            busy: (
-                proc::busy(setting.server_processor)?,
-                proc::busy(setting.load_processor)?,
-            ),
+            waited: (proc::waited(target.pid)?, proc::waited(std::process::id())?),
             bytes: shared.tally.borrow().bytes,
         })
     }
