@@ -1,11 +1,12 @@
 //! One live stream and its viewers, as separate machines: [`Ring`] holds the newest messages made
 //! into chunks once, [`Cursor`] is one viewer's place in it, [`Flush`] says when viewers are
-//! written to, [`pace`] gives up what a slow viewer cannot take, [`Timeline`] keeps timestamps
-//! rising when the source changes.
+//! written to, [`Batch`] joins what many are owed alike, [`pace`] gives up what a slow viewer
+//! cannot take, [`Timeline`] keeps timestamps rising when the source changes.
 //!
 //! Messages, byte counts and the time go in; slices to write come out. None of them owns all
 //! viewers, none knows sockets, tasks or locks.
 
+mod batch;
 pub mod cursor;
 mod entry;
 mod flush;
@@ -13,6 +14,7 @@ pub mod pace;
 mod ring;
 mod timeline;
 
+pub use batch::Batch;
 pub use cursor::{Cursor, Form, Owed, Scratch};
 pub use entry::Entry;
 pub use flush::Flush;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::reason::Reason;
-use edge_core::live::{Cursor, Flush, Ring};
+use edge_core::live::{Batch, Cursor, Flush, Ring};
 use edge_core::session::PlayerWish;
 use round::Choice;
 use tokio::net::TcpStream;
@@ -94,6 +94,7 @@ pub(super) fn spawn(head: Arc<Head>, clock: Clock, shed: Arc<AtomicU64>) -> Shar
         ring: Ring::default(),
         seats: Vec::new(),
         flush: Flush::default(),
+        batch: Batch::default(),
     };
     tokio::spawn(worker.run(calls));
     Shard { inbox, next_id: 0 }
@@ -166,6 +167,7 @@ struct Worker {
     ring: Ring,
     seats: Vec<Viewer>,
     flush: Flush,
+    batch: Batch,
 }
 
 struct Viewer {

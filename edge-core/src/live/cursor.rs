@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use rtmp::chunk::{SHARED_STREAM_ID, header_len};
 
-use super::{Entry, Ring};
+use super::{Batch, Entry, Ring};
 use crate::media::Track;
 
 /// The most slices of one write: more gain nothing (dependencies.md, "Cost").
@@ -321,6 +321,31 @@ impl Cursor {
                 awaits_keyframe &= !entry.look.keyframe;
                 !self.skips(entry, awaits_keyframe)
             })
+    }
+
+    /// Where it stands, when it is owed the messages from there on, all of them and nothing else,
+    /// in their shared form.
+    #[must_use]
+    pub fn plain(&self) -> Option<u64> {
+        let plain = self.form == Form::viewer(SHARED_STREAM_ID)
+            && self.rest.is_empty()
+            && self.commands.is_empty()
+            && self.prelude.is_empty()
+            && !self.awaits_keyframe
+            && !self.paused
+            && self.wants_audio
+            && self.wants_video;
+        plain.then_some(self.next)
+    }
+
+    /// Goes on by so many bytes that were written of a batch at its place.
+    pub fn took(&mut self, batch: &Batch, count: usize, ring: &Ring, now: Duration) {
+        if count == batch.bytes().len() {
+            self.next = batch.to();
+            self.progress = now;
+        } else {
+            self.wrote(count, ring, now);
+        }
     }
 
     /// Goes on by so many bytes that were written of what was owed.

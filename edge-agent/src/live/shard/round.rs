@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use contract::reason::Reason;
-use edge_core::live::{Pace, Scratch, pace};
+use edge_core::live::{Batch, Pace, Scratch, pace};
 
 use super::{Over, Viewer, Worker};
 
@@ -34,13 +34,14 @@ impl Worker {
         let mut seats = std::mem::take(&mut self.seats);
         let mut place = 0;
         let mut attended = 0;
+        let mut batch = std::mem::take(&mut self.batch);
         while place < seats.len() {
             let viewer = &mut seats[place];
             if choice == Choice::Pending && !viewer.is_pending() {
                 place += 1;
                 continue;
             }
-            if self.attend(viewer) {
+            if self.serve(viewer, &mut batch) || self.attend(viewer) {
                 pending |= viewer.is_pending();
                 place += 1;
             } else {
@@ -53,7 +54,27 @@ impl Worker {
             }
         }
         self.seats = seats;
+        self.batch = batch;
         pending
+    }
+
+    /// Writes to a viewer that is owed what others are owed too. False when there is more to do
+    /// for it than that.
+    fn serve(&self, viewer: &mut Viewer, batch: &mut Batch) -> bool {
+        let cursor = &mut viewer.seat.cursor;
+        let batch = cursor.plain().and_then(|place| batch.at(&self.ring, place));
+        let Some(batch) = batch else {
+            return false;
+        };
+        // What goes wrong here goes wrong again when it is attended.
+        let Ok(count) = viewer.seat.socket.try_write(batch.bytes()) else {
+            return false;
+        };
+        cursor.took(batch, count, &self.ring, self.clock.now());
+        viewer.sent += count as u64;
+        viewer.seat.record.add_sent(count as u64);
+        viewer.owes = count < batch.bytes().len();
+        !viewer.owes && viewer.leaves.is_none()
     }
 
     /// Writes to one viewer what it is owed, as far as its socket takes it. False when it has

@@ -247,7 +247,7 @@ fn commands_have_a_bound() {
 
 proptest! {
     /// Whatever the socket takes and whenever media is given up, what goes out are whole messages
-    /// in order, and pictures begin at a keyframe.
+    /// in order, and pictures begin at a keyframe. What is joined for many is what one is owed.
     #[test]
     fn only_whole_messages_in_order_go_out(
         steps in prop::collection::vec((0u8..6, 1u32..900, 0usize..400), 1..150),
@@ -257,7 +257,7 @@ proptest! {
         stream.append(Arc::new(video_header(0)));
         stream.append(Arc::new(key(0)));
         let mut cursor = Cursor::join(&stream, Form::viewer(stream_id), ms(0));
-        let mut wire = BytesMut::new();
+        let (mut batch, mut wire) = (Batch::default(), BytesMut::new());
         let mut at = 0;
         for (kind, step, takes) in steps {
             at += step;
@@ -268,13 +268,27 @@ proptest! {
                 2 | 3 => audio(at),
                 _ => inter(at),
             }));
+            let joined = cursor.plain().and_then(|place| {
+                batch.at(&stream, place);
+                batch.at(&stream, place)
+            });
             cursor.settle(&stream, now);
             let mut scratch = Scratch::default();
             let owed = cursor.owed(&stream, &mut scratch);
             let whole: Vec<u8> = owed.slices().iter().flat_map(|one| one.to_vec()).collect();
-            let count = takes.min(whole.len());
-            wire.extend_from_slice(&whole[..count]);
-            cursor.wrote(count, &stream, now);
+            match joined {
+                Some(batch) => {
+                    prop_assert!(batch.bytes().starts_with(&whole));
+                    let count = takes.min(batch.bytes().len());
+                    wire.extend_from_slice(&batch.bytes()[..count]);
+                    cursor.took(batch, count, &stream, now);
+                }
+                None => {
+                    let count = takes.min(whole.len());
+                    wire.extend_from_slice(&whole[..count]);
+                    cursor.wrote(count, &stream, now);
+                }
+            }
             pace::check(&mut cursor, &stream, now);
         }
         drain(&mut cursor, &stream, &[4_096], ms(at.into()), &mut wire);
