@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use contract::id::RouteId;
 use contract::name::{AppName, StreamName};
 use contract::routing::NextHop;
+use tokio_util::sync::CancellationToken;
 
 pub use head::Head;
 pub use hub::{Hub, HubState, Publication, Publisher, Subscription};
@@ -99,9 +100,10 @@ impl Live {
         Arc::clone(&entry.hub)
     }
 
-    /// Joins a stream. True when it has no source yet and the caller is to start its relay.
+    /// Joins a stream. With a token when it has no source yet: the caller is to start its relay,
+    /// which gives way when the token is cancelled.
     #[must_use]
-    pub fn subscribe(&self, key: HubKey) -> (Subscription, bool) {
+    pub fn subscribe(&self, key: HubKey) -> (Subscription, Option<CancellationToken>) {
         let mut hubs = self.hubs();
         let hub = self.enter(&mut hubs, key);
         let starts = hub.claim_relay();

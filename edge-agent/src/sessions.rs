@@ -30,6 +30,9 @@ pub const MAX_SESSIONS: usize = 65_536;
 pub const MAX_WAITING_RECORDS: usize = 20_000;
 /// The most sessions of a whole report; chosen, because the server takes reports of 16 MiB.
 pub const MAX_WHOLE: usize = 15_000;
+/// Changes of sessions that are over which may wait beside those of live ones; chosen, so that
+/// letting them go costs little for each.
+const SPARE_CHANGES: usize = 1_024;
 /// How often the bytes of a session that did not change otherwise are reported.
 const REFRESH_MS: u64 = 5_000;
 /// The most such refreshments in one report.
@@ -183,6 +186,7 @@ impl Sessions {
         log::over(&record);
         let mut state = self.state();
         state.live_by_id.remove(&record.id);
+        state.forget_changes();
         if state.over.len() >= MAX_WAITING_RECORDS {
             state.over.pop_front();
             state.forgotten += 1;
@@ -192,6 +196,15 @@ impl Sessions {
 }
 
 impl State {
+    /// While no report takes changes, those of sessions that are over are let go now and then:
+    /// their last records wait in `over`.
+    fn forget_changes(&mut self) {
+        if self.changed.len() > 2 * self.live_by_id.len() + SPARE_CHANGES {
+            let live = &self.live_by_id;
+            self.changed.retain(|inner| live.contains_key(&inner.id()));
+        }
+    }
+
     /// Goes round the live sessions, a part at a time.
     fn refresh(&mut self, room: usize, now_ms: u64) -> Vec<SessionRecord> {
         use std::ops::Bound::{Excluded, Unbounded};
@@ -298,6 +311,19 @@ mod tests {
         assert!(sessions.drain_changes(10).is_empty());
         session.update(|record| "x".clone_into(&mut record.app));
         assert_eq!(sessions.drain_changes(10).len(), 1);
+    }
+
+    #[test]
+    fn sessions_that_come_and_go_while_the_server_is_away_leave_bounded_memory() {
+        let sessions = sessions();
+        let held = begin(&sessions);
+        for _ in 0..3 * SPARE_CHANGES {
+            drop(begin(&sessions));
+        }
+        assert!(sessions.state().changed.len() <= SPARE_CHANGES + 2);
+        let changes = sessions.drain_changes(usize::MAX);
+        assert_eq!(changes.len(), 3 * SPARE_CHANGES + 1);
+        drop(held);
     }
 
     #[test]

@@ -342,6 +342,8 @@ fn shown_app(facts: &Facts, sent: &str) -> String {
         None => {
             let (lead, rest) = sent.split_at(usize::from(sent.starts_with('?')));
             let rest = rest.split('?').next().unwrap_or(rest);
+            // A name and password may stand before a host in what could not be read.
+            let rest = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
             format!("{lead}{rest}")
         }
     }

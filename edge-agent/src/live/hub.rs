@@ -161,20 +161,16 @@ impl Hub {
         self.source().next_hop = Some(hop);
     }
 
-    /// True for the one who is to start the relay: nobody publishes and no relay runs.
-    pub(super) fn claim_relay(&self) -> bool {
+    /// For the one who is to start the relay, because nobody publishes and no relay runs: the token
+    /// by which it is told to give way.
+    pub(super) fn claim_relay(&self) -> Option<CancellationToken> {
         let mut source = self.source();
-        let free = source.publisher.is_none() && source.relay.is_none();
-        if free {
-            source.relay = Some(CancellationToken::new());
+        if source.publisher.is_some() || source.relay.is_some() {
+            return None;
         }
-        free
-    }
-
-    /// The token by which its relay is told to give way.
-    #[must_use]
-    pub fn relay_token(&self) -> CancellationToken {
-        self.source().relay.clone().unwrap_or_default()
+        let gives_way = CancellationToken::new();
+        source.relay = Some(gives_way.clone());
+        Some(gives_way)
     }
 
     pub(super) fn claim_publisher(&self, publisher: Publisher) -> Result<(), Publisher> {
@@ -285,7 +281,8 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.hub.source().publisher = None;
+        // In this order: who comes between the two must find no stream, or one of its own.
         self.live.end(&self.hub, self.reason);
+        self.hub.source().publisher = None;
     }
 }

@@ -251,7 +251,8 @@ impl Worker {
     }
 
     fn join(&mut self, id: u64, joining: Joining) {
-        self.head.follow(&mut self.ring);
+        // What comes in by this is due for the others too.
+        self.follow();
         let mut viewer = Viewer {
             id,
             shed: joining.seat.cursor.shed(),

@@ -5,6 +5,7 @@
 //! while a worker writes media to the socket, everything goes through it; the record ends once,
 //! with the reason.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,11 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// How often rules are asked again when nothing changed but the time. Chosen, because time windows
 /// begin and end at minutes.
 const REJUDGE: Duration = Duration::from_secs(20);
+/// A client that was silent for so long is asked whether it is still there, each [`REJUDGE`].
+const QUIET: Duration = Duration::from_secs(15);
+/// One that says nothing to that either is gone: a network that was cut says nothing by itself.
+/// As long may a client take after `connect` to ask for what it can be admitted to.
+const SILENT: Duration = Duration::from_secs(50);
 
 /// What the client does now.
 pub(super) enum Role {
@@ -67,8 +73,13 @@ pub(super) struct Driver {
     settings: watch::Receiver<Arc<Settings>>,
     gate: Option<Box<dyn Gate>>,
     pub(super) out: Vec<Bytes>,
+    /// What the session wants after what is being done now.
+    pub(super) later: VecDeque<Output>,
     closing: Option<Closing>,
     rejudge: Duration,
+    began: Duration,
+    /// When something came from the client last.
+    heard: Duration,
     kicked: CancellationToken,
     stop: CancellationToken,
 }
@@ -91,8 +102,11 @@ pub(super) async fn drive(
         role: Role::Idle,
         gate: Some(gate),
         out: Vec::new(),
+        later: VecDeque::new(),
         closing: None,
         rejudge: now + REJUDGE,
+        began: now,
+        heard: now,
         record,
         plane,
     };
@@ -164,7 +178,11 @@ impl Driver {
             session.handle(bytes, &door(&settings), now);
         });
         match read {
-            Ok(Some(count)) => self.record.add_received(count as u64),
+            Ok(Some(0)) => {}
+            Ok(Some(count)) => {
+                self.heard = now;
+                self.record.add_received(count as u64);
+            }
             Ok(None) | Err(_) => {
                 self.closing.get_or_insert(Closing {
                     ending: Ending::Ended,
@@ -182,6 +200,15 @@ impl Driver {
             self.rejudge = now + REJUDGE;
             let settings = self.plane.settings();
             self.session.rejudge(&door(&settings));
+            match presence(
+                self.session.is_admitted(),
+                now - self.began,
+                now - self.heard,
+            ) {
+                Presence::There => {}
+                Presence::Quiet => self.session.ping(now),
+                Presence::Gone => self.session.end(Reason::TimedOut),
+            }
         }
         if self.role.deadline().is_some_and(|due| due <= now) {
             self.waited_enough();
@@ -190,7 +217,7 @@ impl Driver {
 
     /// Does what the session wants.
     pub(super) async fn obey(&mut self) {
-        while let Some(output) = self.session.poll_output() {
+        while let Some(output) = self.wanted() {
             match output {
                 Output::Send(bytes) => self.out.push(bytes),
                 Output::Changed => self.describe(),
@@ -217,6 +244,12 @@ impl Driver {
         if self.closing.is_none() {
             self.send().await;
         }
+    }
+
+    fn wanted(&mut self) -> Option<Output> {
+        self.later
+            .pop_front()
+            .or_else(|| self.session.poll_output())
     }
 
     fn describe(&mut self) {
@@ -306,6 +339,24 @@ impl Role {
     }
 }
 
+/// Whether a client is still there, as far as its silence tells.
+#[derive(Debug, PartialEq, Eq)]
+enum Presence {
+    There,
+    Quiet,
+    Gone,
+}
+
+fn presence(admitted: bool, age: Duration, silence: Duration) -> Presence {
+    if silence >= SILENT || (!admitted && age >= SILENT) {
+        Presence::Gone
+    } else if silence >= QUIET {
+        Presence::Quiet
+    } else {
+        Presence::There
+    }
+}
+
 /// Several pieces as one.
 pub(super) fn joined(pieces: Vec<Bytes>) -> Bytes {
     let mut pieces = pieces.into_iter();
@@ -317,4 +368,27 @@ pub(super) fn joined(pieces: Vec<Bytes>) -> Bytes {
         whole.extend_from_slice(&piece);
     }
     whole.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_says_nothing_is_asked_and_then_gone() {
+        let check = |admitted, age_s, silence_s, expected| {
+            let (age, silence) = (Duration::from_secs(age_s), Duration::from_secs(silence_s));
+            assert_eq!(
+                presence(admitted, age, silence),
+                expected,
+                "{age_s} {silence_s}"
+            );
+        };
+        check(true, 3_600, 1, Presence::There);
+        check(true, 3_600, 20, Presence::Quiet);
+        check(true, 3_600, 60, Presence::Gone);
+        // Who was never let in may not stay by answering pings.
+        check(false, 20, 1, Presence::There);
+        check(false, 60, 1, Presence::Gone);
+    }
 }

@@ -202,10 +202,13 @@ async fn take_over(
     publisher: Publisher,
     other: Publisher,
 ) -> Result<Publication, Reason> {
-    let (asker, answer) = oneshot::channel();
-    if other.probe.try_send(asker).is_ok()
-        && matches!(timeout(STILL_THERE, answer).await, Ok(Ok(())))
-    {
+    // Several may ask at once: each waits for room, so that a publisher that is well is never taken
+    // for gone.
+    let asked = async {
+        let (asker, answer) = oneshot::channel();
+        other.probe.send(asker).await.is_ok() && answer.await.is_ok()
+    };
+    if timeout(STILL_THERE, asked).await.unwrap_or(false) {
         return Err(Reason::StreamBusy);
     }
     other.session.kick(Reason::TimedOut);

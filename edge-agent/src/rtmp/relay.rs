@@ -14,6 +14,7 @@ use std::sync::Arc;
 use contract::reason::Reason;
 use rtmp::server::PublishKind;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::Plane;
 use super::way::Way;
@@ -38,13 +39,13 @@ impl Failure {
     }
 }
 
-/// Starts pulling a stream into its hub.
-pub(super) fn pull(plane: &Plane, hub: &Arc<Hub>, way: Way) {
+/// Starts pulling a stream into its hub, until it is to give way to a publisher.
+pub(super) fn pull(plane: &Plane, hub: &Arc<Hub>, way: Way, gives_way: CancellationToken) {
     let (plane, hub) = (plane.clone(), Arc::clone(hub));
     tokio::spawn(async move {
-        let gives_way = hub.relay_token();
         let cut = plane.context.stop.hard();
         tokio::select! {
+            biased;
             () = gives_way.cancelled() => {}
             () = cut.cancelled() => {}
             () = pull::run(&plane, &hub, &way) => {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::reason::Reason;
 use edge_core::live::Form;
-use edge_core::session::Wanted;
+use edge_core::session::{Output, Wanted};
 use tokio::sync::watch;
 
 use super::driver::{Driver, Role, joined};
@@ -59,8 +59,8 @@ impl Driver {
             .update(|record| record.next_hop = Some(target(key.next)));
         let (subscription, starts) = self.plane.live.subscribe(key);
         let wait = Duration::from_millis(way.live.wait_ms.into());
-        if starts {
-            relay::pull(&self.plane, subscription.hub(), way);
+        if let Some(gives_way) = starts {
+            relay::pull(&self.plane, subscription.hub(), way, gives_way);
         }
         let mut state = subscription.hub().watch();
         let now_is = *state.borrow_and_update();
@@ -114,9 +114,19 @@ impl Driver {
         };
         let stream = waiting.stream;
         self.session.play_started();
+        // What else came with the same bytes as `play` (its end, a fault) is done afterwards.
         while let Some(output) = self.session.poll_output() {
-            if let edge_core::session::Output::Send(bytes) = output {
-                self.out.push(bytes);
+            match output {
+                Output::Send(bytes) => self.out.push(bytes),
+                later @ (Output::Changed
+                | Output::Subscribe(_)
+                | Output::Unsubscribe
+                | Output::Player(_)
+                | Output::Publish(..)
+                | Output::Media(_)
+                | Output::Unpublish
+                | Output::Alive
+                | Output::Close(_)) => self.later.push_back(later),
             }
         }
         let hub = stream.subscription.hub();

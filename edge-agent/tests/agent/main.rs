@@ -5,5 +5,6 @@
 
 mod doors;
 mod link;
+mod rtmp;
 mod support;
 mod web;

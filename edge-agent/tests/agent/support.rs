@@ -4,6 +4,7 @@
 pub(crate) mod edge;
 pub(crate) mod origin;
 pub(crate) mod server;
+pub(crate) mod studio;
 
 use std::net::SocketAddr;
 use std::path::Path;

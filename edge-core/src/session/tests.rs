@@ -250,6 +250,15 @@ fn without_settings_everything_is_refused() {
 }
 
 #[test]
+fn a_record_shows_no_password_that_stands_in_a_wrapped_address() {
+    let pair = pair(fixture::settings(), "?rtmp://me:hush@origin.example/live");
+    let mut record = blank_record();
+    pair.edge.describe(&mut record);
+    let shown = format!("{record:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+}
+
+#[test]
 fn a_record_shows_no_query() {
     let mut pair = pair(fixture::settings(), "live?token=hush");
     pair.play("s?token=hush");

@@ -67,6 +67,7 @@ impl Pull<'_> {
             let reason = match opened {
                 Ok((next, link)) => {
                     self.hub.set_next_hop(target(next));
+                    let opened_at = Instant::now();
                     let left = self.stream(link, gone_since).await;
                     order.sort_by_key(|known| *known == next);
                     match left {
@@ -81,7 +82,11 @@ impl Pull<'_> {
                         Left::Missing => Reason::StreamNotFound,
                         Left::Lost => {
                             self.hub.head().cut();
-                            retry.reset();
+                            // It was there until now: what was lost before counts no more.
+                            gone_since = None;
+                            if opened_at.elapsed() >= REGAIN {
+                                retry.reset();
+                            }
                             Reason::OriginUnreachable
                         }
                     }
@@ -101,9 +106,6 @@ impl Pull<'_> {
             }
             if self.pause(retry.next_wait()).await {
                 return;
-            }
-            if self.hub.head().figures().received > 0 && gone_since.is_none() {
-                gone_since = Some(Instant::now());
             }
         }
     }

@@ -23,6 +23,9 @@ use crate::rtmp::way::{Way, target};
 /// How long a publisher is held while no server takes its stream. Chosen, because an origin that
 /// restarts is back in some seconds, and an encoder need not notice.
 const HELD: Duration = Duration::from_secs(10);
+/// How long a server may take nothing of what it is owed. Chosen, because an origin that is well
+/// takes each message at once, and a publisher is held for as long.
+const STALLED: Duration = Duration::from_secs(10);
 /// How long the last messages of a stream may take.
 const LAST_MEDIA: Duration = Duration::from_secs(5);
 
@@ -66,10 +69,15 @@ pub(super) async fn run(
                 {
                     return link.close().await;
                 }
+                let opened_at = Instant::now();
                 match forward(plane, hub, link, cursor).await {
                     Left::Done => return,
                     Left::Lost => {
-                        retry.reset();
+                        plane.upstreams().failed(next, plane.context.clock.now());
+                        // One that takes the stream and drops it at once is asked less and less.
+                        if opened_at.elapsed() >= HELD {
+                            retry.reset();
+                        }
                         lost = Some(Instant::now());
                     }
                 }
@@ -144,6 +152,10 @@ async fn forward(plane: &Plane, hub: &Arc<Hub>, mut link: Link, mut cursor: Curs
         let now = clock.now();
         cursor.settle(&ring, now);
         pace::check(&mut cursor, &ring, now);
+        // One that takes nothing any more is as good as gone: another may take the stream.
+        if now.saturating_sub(cursor.progress()) >= STALLED {
+            return Left::Lost;
+        }
         if ends.is_none() && matches!(*state.borrow_and_update(), HubState::Ended(_)) {
             ends = Some(Instant::now() + LAST_MEDIA);
         }
