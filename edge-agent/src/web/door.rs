@@ -105,12 +105,23 @@ impl Visit {
     /// Comes when the session is asked to end. At a stop what is under way is let go on.
     pub(super) async fn asked_to_end(&self) {
         let mut begun = self.begun.subscribe();
-        let session = begun.wait_for(Option::is_some).await;
-        let session = session.ok().and_then(|session| session.clone());
-        let Some(session) = session else {
-            return std::future::pending().await;
+        let session = loop {
+            let session = begun.borrow_and_update().clone();
+            let asked = async {
+                match &session {
+                    Some(session) => session.ended().cancelled().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = asked => {}
+                // The sender is this visit's own. After a refusal another session may begin.
+                _ = begun.changed() => continue,
+            }
+            if let Some(session) = session {
+                break session;
+            }
         };
-        session.ended().cancelled().await;
         match session.end_reason() {
             Some(Reason::EdgeStopping) => std::future::pending().await,
             Some(reason) => session.end(reason),
@@ -323,6 +334,10 @@ impl Visit {
                 session.update(|record| ruling.describe(record));
             }
             session.refuse(refused.reason, refused.detail);
+        }
+        if !was_let_in {
+            // A client that comes again on this connection, and is let in, is a session anew.
+            self.begun.send_replace(None);
         }
         response
     }

@@ -90,8 +90,14 @@ async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reaso
         Found::Nothing => None,
         Found::Unstorable => return alone(job, body, Outcome::Bypass, None).await,
     };
-    if Directives::of(&job.asked.headers).only_if_cached {
+    let directives = Directives::of(&job.asked.headers);
+    if directives.only_if_cached {
         return Ok(not_at_hand(job));
+    }
+    if directives.no_store {
+        // It asks for itself: what one client does not want to be stored must neither make others
+        // wait nor be remembered against them.
+        return alone(job, body, Outcome::Bypass, Some(NotStored::NoStore)).await;
     }
     if job.asked.method == Method::HEAD {
         return alone(job, body, Outcome::Miss, Some(NotStored::Method)).await;
