@@ -163,6 +163,12 @@ impl Cursor {
         let at = ring.get(to).or(ring.newest());
         let timestamp = at.map_or(0, |entry| entry.timestamp);
         let header = |entry: &std::sync::Arc<Entry>| {
+            // Players take metadata at any other time than 0 for subtitles (ffmpeg 5.1.9).
+            let timestamp = if entry.look.track == Track::Data {
+                0
+            } else {
+                timestamp
+            };
             let bytes = entry.restamped(timestamp, self.form.upstream);
             self.own(bytes, timestamp)
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::reason::Reason;
-use edge_core::live::{Cursor, Form, Ring, Scratch, pace};
+use edge_core::live::{Cursor, Flush, Form, Ring, Scratch, pace};
 use edge_core::upstream::{ONE_TRY, Retry};
 use rtmp::client::Event;
 use rtmp::server::PublishKind;
@@ -145,11 +145,18 @@ async fn forward(plane: &Plane, hub: &Arc<Hub>, mut link: Link, mut cursor: Curs
     let mut changes = hub.head().watch();
     let mut state = hub.watch();
     let mut ring = Ring::default();
+    let mut flush = Flush::default();
+    let mut writing = true;
     let mut ends: Option<Instant> = None;
     loop {
         changes.mark_unchanged();
+        let known = ring.head();
         hub.head().follow(&mut ring);
         let now = clock.now();
+        for entry in ring.range(known) {
+            flush.appended(entry.look.track, now);
+        }
+        writing |= flush.take(now);
         cursor.settle(&ring, now);
         pace::check(&mut cursor, &ring, now);
         // One that takes nothing any more is as good as gone: another may take the stream.
@@ -161,16 +168,21 @@ async fn forward(plane: &Plane, hub: &Arc<Hub>, mut link: Link, mut cursor: Curs
         }
         let mut scratch = Scratch::default();
         let owed = cursor.owed(&ring, &mut scratch);
-        let finished = owed.bytes() == 0;
-        if ends.is_some_and(|until| finished || until <= Instant::now()) {
+        writing &= owed.bytes() > 0;
+        writing |= ends.is_some();
+        if ends.is_some_and(|until| owed.bytes() == 0 || until <= Instant::now()) {
             link.close().await;
             return Left::Done;
         }
+        let wait = flush
+            .due()
+            .map_or(LAST_MEDIA, |due| due.saturating_sub(now));
+        let due = if writing { owed.slices() } else { &[] };
         let step = tokio::select! {
-            step = link.write_or_hear(owed.slices()) => step,
-            _ = changes.changed(), if finished => Ok(Progress::Wrote(0)),
+            step = link.write_or_hear(due) => step,
+            _ = changes.changed(), if !writing => Ok(Progress::Wrote(0)),
             _ = state.changed(), if ends.is_none() => Ok(Progress::Wrote(0)),
-            () = sleep(LAST_MEDIA) => Ok(Progress::Wrote(0)),
+            () = sleep(wait) => Ok(Progress::Wrote(0)),
         };
         match step {
             Ok(Progress::Wrote(count)) => {

@@ -112,7 +112,7 @@ fn a_late_joiner_starts_at_the_keyframe_with_its_headers() {
     ]);
     let mut cursor = Cursor::join(&ring, Form::viewer(1), ms(120));
     let got = read(&mut cursor, &ring, &[usize::MAX], ms(120));
-    let expected = [(18, 80), (9, 80), (9, 80), (8, 90), (9, 120)];
+    let expected = [(18, 0), (9, 80), (9, 80), (8, 90), (9, 120)];
     assert_eq!(times(&got), expected);
     assert_eq!(data::name(&got[0]).as_deref(), Some("onMetaData"));
 }
