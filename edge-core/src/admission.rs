@@ -134,6 +134,9 @@ fn outcome(door: &Door<'_>, snapshot: &Snapshot, facts: &Facts, decision: &Decis
             // All is known by now; what still cannot be judged is not let in.
             Some(_) => Outcome::Refuse(Reason::NoApplication),
         },
+        // A listed destination that cannot be reached is known only when a stream is asked for. One that
+        // is not listed is refused at the same place, or `connect` would tell the two apart.
+        Verdict::Refuse(Reason::Destination) if facts.action.is_none() => Outcome::Postpone,
         Verdict::Refuse(reason) => Outcome::Refuse(*reason),
     }
 }

@@ -36,7 +36,8 @@ fn a4_refusals_are_told_at_their_place_and_the_origin_sees_nothing() {
     forbid(&world);
     let edge = world.edges[0].rtmp();
     let (rtmp, http) = (world.origin.accepted(), world.origin.logs());
-    let cases: [(&str, fn(&str) -> Viewer, &str); 4] = [
+    type Begin = fn(&str) -> Viewer;
+    let cases: [(&str, Begin, &str); 4] = [
         (
             "connect",
             |edge| Viewer::connect(edge, "studio"),

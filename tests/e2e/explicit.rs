@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::harness::eventually::eventually;
 use crate::harness::media;
-use crate::harness::viewer::Viewer;
+use crate::harness::viewer::{Said, Viewer};
 use crate::harness::world::World;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -128,7 +128,7 @@ fn a3_a_chain_of_two_edges_works_names_each_hop_and_refuses_a_loop() {
 }
 
 #[test]
-fn destinations_that_are_not_listed_or_not_allowed_are_never_dialed() {
+fn a7_only_listed_destinations_at_allowed_addresses_are_dialed() {
     let world = World::start(1);
     let edge = world.edges[0].rtmp();
     // What an open relay would dial: nobody may.
@@ -215,5 +215,21 @@ fn destinations_that_are_not_listed_or_not_allowed_are_never_dialed() {
     let first = words(&told[0].1.description);
     for (destination, said) in told.iter().filter(|(at, _)| readable(at)) {
         assert_eq!(words(&said.description), first, "{destination}");
+    }
+    // All alike from outside: the same code and words but for the decision's id. What cannot be read as an
+    // address at all is told so.
+    let words = |said: &Said| {
+        let words = said
+            .description
+            .split("decision")
+            .next()
+            .unwrap_or_default();
+        format!("{} {}", said.code, words.trim())
+    };
+    let readable =
+        |at: &str| !at.contains('@') && !at.starts_with("0x") && !at.starts_with("127.1:");
+    let first = words(&told[0].1);
+    for (destination, said) in told.iter().filter(|(at, _)| readable(at)) {
+        assert_eq!(words(said), first, "{destination}");
     }
 }

@@ -221,6 +221,18 @@ impl Session {
     }
 
     fn says(&self, reason: Reason) -> String {
+        // To a client that names the destination itself, "not reachable" looks like "not listed"; the
+        // record keeps what was so.
+        let wrapped = self
+            .facts
+            .as_ref()
+            .is_some_and(|facts| facts.requested.is_wrapped());
+        let unreachable = matches!(reason, Reason::OriginUnreachable | Reason::OriginRefused);
+        let reason = if wrapped && unreachable {
+            Reason::Destination
+        } else {
+            reason
+        };
         match &self.ruling {
             Some(ruling) => ruling.says(reason),
             None => reason.sentence().to_owned(),
