@@ -76,7 +76,8 @@ pub(super) struct Fill {
 
 #[derive(Debug, Default)]
 struct Body {
-    chunks: VecDeque<Bytes>,
+    /// Each chunk with the place where it ends.
+    chunks: VecDeque<(u64, Bytes)>,
     /// The place of the first chunk kept.
     begins: u64,
     ends: u64,
@@ -89,8 +90,9 @@ struct Body {
 pub(super) struct Reader {
     fill: Arc<Fill>,
     progress: watch::Receiver<Progress>,
+    /// Where it stands.
     at: u64,
-    /// The chunk that `at` lies in, counted from the first kept, as far as it is known.
+    /// Where it stops reading.
     until: u64,
 }
 
@@ -141,13 +143,14 @@ impl Fill {
     fn append(&self, chunk: Bytes, most: u64) -> u64 {
         let mut body = self.lock();
         body.ends += length(&chunk);
-        body.chunks.push_back(chunk);
+        let ends = body.ends;
+        body.chunks.push_back((ends, chunk));
         body.windowed |= body.ends > most;
         while body.windowed
             && body.ends - body.begins > WINDOW_BYTES
-            && let Some(gone) = body.chunks.pop_front()
+            && let Some((ends, _)) = body.chunks.pop_front()
         {
-            body.begins += length(&gone);
+            body.begins = ends;
         }
         body.ends
     }
@@ -174,7 +177,12 @@ impl Fill {
     /// All that came, if it may be stored.
     pub(super) fn kept(&self) -> Option<(Arc<[Bytes]>, u64)> {
         let body = self.lock();
-        (!body.windowed).then(|| (body.chunks.iter().cloned().collect(), body.ends))
+        (!body.windowed).then(|| {
+            (
+                body.chunks.iter().map(|(_, chunk)| chunk.clone()).collect(),
+                body.ends,
+            )
+        })
     }
 
     /// The body is whole.
@@ -203,17 +211,12 @@ impl Fill {
         if at < body.begins {
             return Err(BrokeOff);
         }
-        // Most readers stand near one of the ends; bodies have some hundreds of chunks.
-        let mut begins = body.begins;
-        for chunk in &body.chunks {
-            let ends = begins + length(chunk);
-            if at < ends {
-                let skip = usize::try_from(at - begins).unwrap_or(usize::MAX);
-                return Ok(Some(chunk.slice(skip..)));
-            }
-            begins = ends;
-        }
-        Ok(None)
+        // Readers stand anywhere in it, and there may be thousands of both.
+        let place = body.chunks.partition_point(|(ends, _)| *ends <= at);
+        Ok(body.chunks.get(place).map(|(ends, chunk)| {
+            let skip = length(chunk) - (ends - at);
+            chunk.slice(usize::try_from(skip).unwrap_or(usize::MAX)..)
+        }))
     }
 }
 
