@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::harness::http;
 use crate::harness::media;
+use crate::harness::tls::TlsFront;
 use crate::harness::viewer::Viewer;
 use crate::harness::world::World;
 
@@ -123,5 +124,30 @@ fn b3_routes_match_host_port_and_application_rewrite_and_reject() {
         ("127.0.0.1", "unknown", false),
     ] {
         assert_eq!(plays(host, app), expected, "{host} {app}");
+    }
+}
+
+#[test]
+fn b3_a_route_may_ask_its_origin_by_rtmps_and_only_one_it_trusts() {
+    let mut world = World::start(1);
+    let front = TlsFront::before(&world.origin.rtmp_address());
+    world.add_edge_trusting("edge-2", front.authority());
+    let _publisher = world.publish("live", "s");
+    let origin = world.api.post(
+        "/origins",
+        &json!({
+            "name": "by tls", "address": format!("rtmps://{}", front.address()),
+            "reach": {"private": false, "loopback": true},
+        }),
+    );
+    world.route(
+        json!({"name": "by tls", "app": "secure", "rewrite": "live", "upstreams": [origin["id"]]}),
+    );
+    world.settle();
+    for (edge, expected) in world.edges.iter().zip([false, true]) {
+        let mut viewer = Viewer::play(edge.rtmp(), "secure", "s");
+        viewer.until_told_or_ended();
+        let plays = viewer.told("NetStream.Play.Start").is_some();
+        assert_eq!(plays, expected, "{}:\n{}", edge.name, edge.logs());
     }
 }

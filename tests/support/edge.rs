@@ -1,6 +1,7 @@
 //! `weir edge` as a process of its own, with a data directory of its own: joined by a token as the console
 //! hands it out, started on free ports, killed and started again on the same ones.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub(crate) struct Edge {
     pub(crate) name: String,
     process: Running,
     data: TempDir,
+    trusted: Option<PathBuf>,
     rtmp: String,
     http: String,
     earlier_logs: String,
@@ -25,6 +27,11 @@ pub(crate) struct Edge {
 impl Edge {
     /// Joins by a token and starts serving.
     pub(crate) fn join(token: &str, name: &str) -> Self {
+        Edge::join_trusting(token, name, None)
+    }
+
+    /// The same, trusting the certificate authority in this file rather than the machine's.
+    pub(crate) fn join_trusting(token: &str, name: &str, trusted: Option<PathBuf>) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let joined = run(
             weir()
@@ -33,7 +40,7 @@ impl Edge {
             START,
         );
         assert!(joined.status.success(), "`weir edge join` failed: {joined}");
-        let mut process = launch(&data, "127.0.0.1:0", "127.0.0.1:0");
+        let mut process = launch(&data, trusted.as_deref(), "127.0.0.1:0", "127.0.0.1:0");
         process.says(START, "that it is ready", |line| {
             (line == "ready").then_some(())
         });
@@ -48,6 +55,7 @@ impl Edge {
             name: name.to_owned(),
             process,
             data,
+            trusted,
             rtmp,
             http,
             earlier_logs: String::new(),
@@ -80,7 +88,7 @@ impl Edge {
     /// Starts it again after [`Edge::kill`], on the same ports with the same data.
     pub(crate) fn start_again(&mut self) {
         self.earlier_logs = self.logs();
-        self.process = launch(&self.data, &self.rtmp, &self.http);
+        self.process = launch(&self.data, self.trusted.as_deref(), &self.rtmp, &self.http);
         let (id, rtmp) = listener(&mut self.process, "rtmp");
         assert_eq!((&id, &rtmp), (&self.id, &self.rtmp));
     }
@@ -106,8 +114,11 @@ impl Edge {
     }
 }
 
-fn launch(data: &TempDir, rtmp: &str, http: &str) -> Running {
+fn launch(data: &TempDir, trusted: Option<&Path>, rtmp: &str, http: &str) -> Running {
     let mut command: Command = weir();
+    if let Some(file) = trusted {
+        command.env("SSL_CERT_FILE", file);
+    }
     Running::start(command.arg("edge").arg("--data").arg(data.path()).args([
         "--rtmp",
         rtmp,

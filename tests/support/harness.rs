@@ -14,5 +14,6 @@ pub(crate) mod origin;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod server;
+pub(crate) mod tls;
 pub(crate) mod viewer;
 pub(crate) mod world;

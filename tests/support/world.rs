@@ -91,6 +91,19 @@ impl World {
         self.edges.push(Edge::join(text(&made, "secret"), name));
     }
 
+    /// Adds an edge that trusts the certificate authority in this file.
+    pub(crate) fn add_edge_trusting(&mut self, name: &str, authority: std::path::PathBuf) {
+        let made = self.api.post(
+            "/join-tokens",
+            &json!({"cluster": self.cluster, "name": name}),
+        );
+        self.edges.push(Edge::join_trusting(
+            text(&made, "secret"),
+            name,
+            Some(authority),
+        ));
+    }
+
     /// Makes a route: of the given fields and, for the rest, an implicit RTMP one to the origin.
     #[track_caller]
     pub(crate) fn route(&self, fields: Value) -> String {
