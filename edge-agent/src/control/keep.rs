@@ -115,7 +115,8 @@ impl Keep {
         }
     }
 
-    /// The changes of the journal, up to the first line that is not whole.
+    /// The changes of the journal but for lines that are not whole: what is missing then is seen as
+    /// a gap, or was sent and kept anew after the crash that tore them.
     fn journal(&self) -> Result<Vec<DirectoryChanges>, DiskError> {
         let path = self.path("directory-journal");
         let text = match fs::read(&path) {
@@ -129,7 +130,7 @@ impl Keep {
             (content_hash(json.as_bytes()) == sum).then_some(())?;
             serde_json::from_str(json).ok()
         };
-        Ok(text.split(|byte| *byte == b'\n').map_while(line).collect())
+        Ok(text.split(|byte| *byte == b'\n').filter_map(line).collect())
     }
 
     /// Keeps changes that led to `directory`.
@@ -149,7 +150,8 @@ impl Keep {
             return disk::remove(&journal);
         }
         let json = serde_json::to_string(changes).expect("changes have only text keys");
-        let line = format!("{} {json}\n", content_hash(json.as_bytes()));
+        // A line of its own, even behind one that a crash has torn.
+        let line = format!("\n{} {json}\n", content_hash(json.as_bytes()));
         let work = || {
             let mut file = disk::private().append(true).open(&journal)?;
             file.write_all(line.as_bytes())?;
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_goes_on_from_file_and_journal_until_the_first_torn_line() {
+    fn the_directory_goes_on_from_file_and_journal_past_a_torn_line_once_it_was_sent_anew() {
         let dir = tempfile::tempdir().unwrap();
         let keep = Keep::open(dir.path()).unwrap();
         let mut directory = Directory::default();
@@ -270,6 +272,12 @@ mod tests {
         bytes.truncate(bytes.len() - 3);
         fs::write(&journal, bytes).unwrap();
         assert_eq!(keep.directory().generation(), 3);
+        // The server sends what is missing, and more: it stands behind the torn line.
+        for generation in 4..=5 {
+            let changes = named(generation, false);
+            keep.keep_changes(&changes, &directory).unwrap();
+        }
+        assert_eq!(keep.directory().generation(), 5);
     }
 
     #[test]
