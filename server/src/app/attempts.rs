@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use contract::name::MAX_NAME_CHARS;
+
 /// Failures of one name before it is locked for a while; chosen: a person mistypes thrice.
 pub(crate) const BY_NAME: u32 = 5;
 /// Failures from one address; chosen higher, because an office shares one.
@@ -41,7 +43,7 @@ impl Attempts {
     /// Counts a try. An error says how long to wait: the try must not be made.
     pub(crate) fn begin(&self, name: &str, address: IpAddr, now_ms: u64) -> Result<(), Duration> {
         let keys = [
-            (Key::Name(name.trim().to_lowercase()), BY_NAME),
+            (name_key(name), BY_NAME),
             (Key::Address(network_of(address)), BY_ADDRESS),
         ];
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,11 +91,18 @@ impl Attempts {
     /// Forgets the tries of a name that signed in, and one of its address.
     pub(crate) fn succeeded(&self, name: &str, address: IpAddr) {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.remove(&Key::Name(name.trim().to_lowercase()));
+        tries.remove(&name_key(name));
         if let Some(entry) = tries.get_mut(&Key::Address(network_of(address))) {
             entry.count = entry.count.saturating_sub(1);
         }
     }
+}
+
+/// What counts as one name: no user's is longer, and what is remembered of a text that anyone may
+/// send must be bounded.
+fn name_key(name: &str) -> Key {
+    let start: String = name.trim().chars().take(MAX_NAME_CHARS).collect();
+    Key::Name(start.to_lowercase())
 }
 
 /// What counts as one address: of IPv6 the /64, because a single host has all of it.
@@ -158,6 +167,18 @@ mod tests {
             attempts.begin("ada", HOME, 0).unwrap();
             attempts.succeeded("ada", HOME);
         }
+    }
+
+    #[test]
+    fn little_is_remembered_of_a_long_name() {
+        let attempts = Attempts::default();
+        attempts.begin(&"x".repeat(1 << 20), HOME, 0).unwrap();
+        let tries = attempts.tries.lock().unwrap();
+        let longest = tries.keys().map(|key| match key {
+            Key::Name(name) => name.len(),
+            Key::Address(_) => 0,
+        });
+        assert_eq!(longest.max(), Some(MAX_NAME_CHARS));
     }
 
     #[test]

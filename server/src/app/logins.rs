@@ -45,7 +45,7 @@ pub async fn sign_in(
         .map_err(|retry_after| Error::Busy { retry_after })?;
     let found = user_rows::by_name_with_hash(&mut *app.store().read().await?, name).await?;
     let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), Some(hash)));
-    let right = app.0.passwords.check(password, hash).await?;
+    let right = app.0.passwords.check(password, hash.clone()).await?;
     let Some(user) = user.filter(|_| right) else {
         tracing::info!(client.addr = %from.address, "refused a sign-in");
         return Err(Error::Unknown);
@@ -73,7 +73,9 @@ pub async fn sign_in(
     };
     let mut tx = app.store().write().await?;
     // The user may have been removed, or its password changed, while the hash was computed.
-    if user_rows::by_id(&mut tx, user.id).await?.as_ref() != Some(&user) {
+    if user_rows::by_id(&mut tx, user.id).await?.as_ref() != Some(&user)
+        || user_rows::hash_of(&mut tx, user.id).await? != hash
+    {
         return Err(Error::Unknown);
     }
     rows::insert(&mut tx, &random::key_of(secret.expose()), &login).await?;
