@@ -122,14 +122,17 @@ mod tests {
 
         let admin = server.administrator();
         let mut ids = Vec::new();
+        // Named twice is moved once.
+        let named = [clients[0], clients[1], clients[0]];
         for edge in [alpha.edge, beta.edge] {
-            let wanted = json!({"clients": clients, "target": {"kind": "edge", "edge": edge}});
+            let wanted = json!({"clients": named, "target": {"kind": "edge", "edge": edge}});
             let done = admin.post("/api/v1/assignments/reassign", wanted).await;
             assert_eq!(
                 (done.status, &done.body["sessions"]),
                 (200, &json!(2)),
                 "{done:?}"
             );
+            assert_eq!(done.body["assignments"].as_array().unwrap().len(), 2);
             ids.push(done.body["assignments"][0]["id"].clone());
         }
         assert_eq!(ids[0], ids[1]);
@@ -187,5 +190,11 @@ mod tests {
                 .await;
             assert_eq!(impact.body["sessions"], sessions, "{subject}");
         }
+        let networks = vec![json!({"kind": "network", "network": "192.0.2.0/24"}); 101];
+        let refused = server
+            .auditor()
+            .post("/api/v1/assignments/impact", json!({"subjects": networks}))
+            .await;
+        assert_eq!(refused.status, 422, "{refused:?}");
     }
 }

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use contract::client::{Client, Group};
 use contract::fault::FieldFault;
-use contract::id::{AssignmentId, ClientId};
+use contract::id::{AssignmentId, ClientId, GroupId};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Noun, Subject as About};
@@ -22,6 +23,9 @@ pub use contract::assignment::{Assignment, Elsewhere, Subject, Target};
 const ASSIGNMENT: &str = "assignment";
 /// The most clients that one call reassigns; chosen, because it is one transaction.
 pub const MOST_AT_ONCE: usize = 10_000;
+
+/// The most networks whose sessions are counted at once.
+const MOST_NETWORKS: usize = 100;
 
 /// Which clients shall belong where from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -187,9 +191,13 @@ pub async fn reassign(
             format!("name 1 to {MOST_AT_ONCE} clients"),
         ));
     }
-    let clients: HashSet<ClientId> = wanted.clients.iter().copied().collect();
-    let mut assignments = Vec::with_capacity(clients.len());
+    let mut clients: HashSet<ClientId> = HashSet::with_capacity(wanted.clients.len());
+    let mut assignments = Vec::with_capacity(wanted.clients.len());
     for client in &wanted.clients {
+        if !clients.insert(*client) {
+            // Named twice is moved once.
+            continue;
+        }
         let subject = Subject::Client { client: *client };
         let name = check(&mut change, &subject, &wanted.target).await?;
         let mut present: Vec<Assignment> =
@@ -219,23 +227,61 @@ pub async fn reassign(
 /// How many live sessions a change for these subjects would touch.
 ///
 /// # Errors
-/// [`Error::Denied`].
+/// [`Error::Denied`], [`Error::Invalid`] for too many networks.
 pub fn impact(app: &App, caller: &Caller, subjects: &[Subject]) -> Result<Impact, Error> {
     caller.needs(Permission::Read)?;
+    let touched = Touched::by(subjects)?;
     let sessions = app.publisher().with_directory(|directory| {
         app.live().count(|session| {
-            subjects.iter().any(|subject| match subject {
-                Subject::Client { client } => session.client == Some(*client),
-                Subject::Group { group } => session
-                    .client
-                    .and_then(|client| directory.client(client))
-                    .is_some_and(|client| client.groups.contains(group)),
-                Subject::Network { network } => network.contains(&session.addr.to_canonical()),
-                Subject::Everyone => true,
-            })
+            touched.everyone
+                || session.client.is_some_and(|id| {
+                    touched.clients.contains(&id)
+                        || !touched.groups.is_empty()
+                            && directory.client(id).is_some_and(|client| {
+                                client
+                                    .groups
+                                    .iter()
+                                    .any(|group| touched.groups.contains(group))
+                            })
+                })
+                || touched
+                    .networks
+                    .iter()
+                    .any(|network| network.contains(&session.addr.to_canonical()))
         })
     });
     Ok(Impact { sessions })
+}
+
+/// Subjects sorted so that looking a session up costs the same for one as for ten thousand.
+#[derive(Default)]
+struct Touched {
+    clients: HashSet<ClientId>,
+    groups: HashSet<GroupId>,
+    networks: Vec<IpNet>,
+    everyone: bool,
+}
+
+impl Touched {
+    fn by(subjects: &[Subject]) -> Result<Self, Error> {
+        let mut touched = Self::default();
+        for subject in subjects {
+            match subject {
+                Subject::Client { client } => drop(touched.clients.insert(*client)),
+                Subject::Group { group } => drop(touched.groups.insert(*group)),
+                Subject::Network { network } => touched.networks.push(*network),
+                Subject::Everyone => touched.everyone = true,
+            }
+        }
+        // Each of these is looked at for each session.
+        if touched.networks.len() > MOST_NETWORKS {
+            return Err(Error::field(
+                "subjects",
+                format!("name at most {MOST_NETWORKS} networks"),
+            ));
+        }
+        Ok(touched)
+    }
 }
 
 async fn keep(
