@@ -158,7 +158,12 @@ mod tests {
                 "{wanted}"
             );
         }
-        for wanted in [json!({}), json!({"filter": {}})] {
+        for wanted in [
+            json!({}),
+            json!({"filter": {}}),
+            json!({"filter": {"edge": alpha.edge, "cilent": client}}),
+            json!({"filter": {"edge": alpha.edge, "client": "x"}}),
+        ] {
             let refused = server
                 .operator()
                 .post("/api/v1/sessions/end", wanted.clone())

@@ -9,7 +9,8 @@ use contract::id::{ClientId, DecisionId, EdgeId, RouteId, RuleId, SessionId};
 use contract::order::Work;
 use contract::reason::Reason;
 use contract::report::{SessionRecord, SessionState};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::change::{Noun, Subject};
 use super::{App, Caller, Error, Listing, Permission, Window, orders};
@@ -76,7 +77,28 @@ pub struct End {
     /// These.
     pub sessions: Vec<SessionId>,
     /// And all that this lets through; it must narrow something.
+    #[serde(deserialize_with = "known_filter")]
     pub filter: Option<Filter>,
+}
+
+/// A filter without a field that is not known: passed over, a mistyped field would narrow nothing,
+/// and more sessions would end than were meant.
+fn known_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter>, D::Error> {
+    let Some(fields) = Option::<serde_json::Map<_, _>>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let known = serde_json::to_value(Filter::default()).map_err(D::Error::custom)?;
+    if let Some(name) = fields
+        .keys()
+        .find(|name| known.get(name.as_str()).is_none())
+    {
+        return Err(D::Error::custom(format!(
+            "there is no field `{name}` in a filter"
+        )));
+    }
+    serde_json::from_value(fields.into())
+        .map(Some)
+        .map_err(D::Error::custom)
 }
 
 /// What was ordered.
@@ -288,6 +310,47 @@ pub(crate) async fn sweep(app: &App) -> Result<u64, Error> {
     const KEPT_MS: u64 = 31 * 24 * 60 * 60 * 1000;
     /// At a time, so that no sweep holds the writing connection long.
     const AT_A_TIME: u32 = 5_000;
+    /// Parts of one sweep: a million rows, which is more than a flood of refusals makes in the
+    /// minute between two sweeps. Whatever comes faster than it is forgotten fills the disk.
+    const PARTS: u32 = 200;
     let before_ms = app.clock().now_ms().saturating_sub(KEPT_MS);
-    Ok(app.statistics().forget_before(before_ms, AT_A_TIME).await?)
+    let mut gone = 0;
+    for _ in 0..PARTS {
+        let part = app.statistics().forget_before(before_ms, AT_A_TIME).await?;
+        gone += part;
+        if part == 0 {
+            break;
+        }
+    }
+    Ok(gone)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Server, session};
+    use crate::store::statistics::Ended;
+
+    #[tokio::test]
+    async fn a_sweep_forgets_all_that_is_too_old_however_much_it_is() {
+        let server = Server::start().await;
+        let old = |_| Ended {
+            edge: EdgeId::new(),
+            record: SessionRecord {
+                state: SessionState::Refused,
+                ended_ms: Some(1),
+                ..session(None, "old")
+            },
+        };
+        let many: Vec<Ended> = (0..5_001).map(old).collect();
+        server
+            .app()
+            .statistics()
+            .keep(&many, None, 1)
+            .await
+            .unwrap();
+        assert_eq!(sweep(server.app()).await.unwrap(), 5_001);
+        assert_eq!(sweep(server.app()).await.unwrap(), 0);
+    }
 }

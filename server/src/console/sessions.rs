@@ -119,7 +119,7 @@ struct ListPage {
     next: Option<String>,
 }
 
-/// What the fields of the filter mean. A field that cannot be read finds nothing, and says so.
+/// What the fields of the filter mean.
 fn filter_of(form: &mut Form) -> Filter {
     let stream = form.value("stream").trim().to_owned();
     let (app, stream) = match stream.rsplit_once('/') {
@@ -135,6 +135,15 @@ fn filter_of(form: &mut Form) -> Filter {
         decision: form.take_optional("decision"),
         addr: form.take_optional("addr"),
         ..Filter::default()
+    }
+}
+
+/// The same, where a field that cannot be read is refused: passed over, it would narrow nothing.
+fn sound_filter_of(form: &mut Form) -> Result<Filter, Failure> {
+    let filter = filter_of(form);
+    match form.faults().first() {
+        Some((field, _, message)) => Err(Failure::malformed(&format!("{field}: {message}"))),
+        None => Ok(filter),
     }
 }
 
@@ -175,10 +184,7 @@ async fn found(
 /// Sessions in one state, or live and refused ones beside each other.
 pub(crate) async fn list(visitor: Visitor, Query(pairs): Query<Vec<(String, String)>>) -> Answer {
     let mut form: Form = pairs.into_iter().collect();
-    let filter = filter_of(&mut form);
-    if let Some((field, _, message)) = form.faults().first() {
-        return Err(Failure::malformed(&format!("{field}: {message}")));
-    }
+    let filter = sound_filter_of(&mut form)?;
     let state = form.value("state").to_owned();
     let after = Some(form.value("after").to_owned()).filter(|after| !after.is_empty());
     let window = Window {
@@ -306,7 +312,7 @@ pub(crate) async fn ask_end(
     let by_filter = form.has("which", "filter");
     let chosen = form.all("session").len() as u64;
     let (title, hidden): (String, Vec<(String, String)>) = if by_filter {
-        let filter = filter_of(&mut form);
+        let filter = sound_filter_of(&mut form)?;
         let live = found(&visitor, &filter, SessionState::Live, &Window::whole()).await?;
         let count = plural(live.items.len() as u64, "live session", "live sessions");
         let count = if live.next.is_some() {
@@ -354,7 +360,11 @@ pub(crate) async fn ask_end(
 
 /// Orders the edges to end sessions.
 pub(crate) async fn end(visitor: Visitor, mut form: Form) -> Answer {
-    let filter = form.has("which", "filter").then(|| filter_of(&mut form));
+    let filter = if form.has("which", "filter") {
+        Some(sound_filter_of(&mut form)?)
+    } else {
+        None
+    };
     let sessions = form
         .all("session")
         .iter()
