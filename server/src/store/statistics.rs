@@ -208,6 +208,8 @@ fn ended(row: &SqliteRow) -> Result<Ended, Error> {
     })
 }
 
+/// Keeps a session once. What its edge says of its end replaces what the server had to guess when
+/// the session was missing from a whole report.
 async fn insert_session(
     conn: &mut SqliteConnection,
     Ended { edge, record }: &Ended,
@@ -221,7 +223,13 @@ async fn insert_session(
         "INSERT INTO sessions (id, edge_id, state, client_id, addr, app, stream, route_id, rule_id,
                                decision_id, reason, began_ms, ended_ms, record)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-         ON CONFLICT (id) DO NOTHING",
+         ON CONFLICT (id) DO UPDATE SET
+             state = excluded.state, client_id = excluded.client_id, addr = excluded.addr,
+             app = excluded.app, stream = excluded.stream, route_id = excluded.route_id,
+             rule_id = excluded.rule_id, decision_id = excluded.decision_id,
+             reason = excluded.reason, ended_ms = excluded.ended_ms, record = excluded.record
+             WHERE sessions.reason IS NULL AND excluded.reason IS NOT NULL
+                   AND sessions.edge_id = excluded.edge_id",
     )
     .bind(record.id.to_string())
     .bind(edge.to_string())
@@ -273,4 +281,47 @@ async fn put_totals(
         .during("keep cache figures")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use contract::reason::Reason;
+
+    use super::*;
+    use crate::fixture::session;
+
+    #[tokio::test]
+    async fn what_an_edge_says_of_an_end_replaces_a_guess_and_then_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("statistics.db");
+        let statistics = Statistics::open(&path).await.unwrap();
+        let (edge, other) = (EdgeId::new(), EdgeId::new());
+        let guessed = SessionRecord {
+            state: SessionState::Ended,
+            ended_ms: Some(5_000),
+            detail: Some("vanished".to_owned()),
+            ..session(None, "cam")
+        };
+        let told = |reason| SessionRecord {
+            ended_ms: Some(9_000),
+            detail: None,
+            reason: Some(reason),
+            ..guessed.clone()
+        };
+        for (edge, record, expected) in [
+            (edge, guessed.clone(), guessed.clone()),
+            (other, told(Reason::DeniedByRule), guessed.clone()),
+            (edge, told(Reason::ClientClosed), told(Reason::ClientClosed)),
+            (edge, guessed.clone(), told(Reason::ClientClosed)),
+            (edge, told(Reason::DeniedByRule), told(Reason::ClientClosed)),
+        ] {
+            statistics
+                .keep(&[Ended { edge, record }], None, 9_000)
+                .await
+                .unwrap();
+            let kept = statistics.session(guessed.id).await.unwrap().unwrap();
+            assert_eq!(kept.record, expected);
+        }
+    }
 }
