@@ -43,7 +43,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 /// chosen, because a change takes milliseconds: who waits longer waits for something that is wrong.
 const WRITE_WAIT: Duration = Duration::from_secs(5);
 /// Readers at once; chosen, because more than the machine's threads only queue in the kernel.
-const READERS: u32 = 8;
+pub(crate) const READERS: u32 = 8;
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]

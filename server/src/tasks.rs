@@ -9,12 +9,14 @@ use crate::app::App;
 
 mod live;
 mod lost;
+mod publish;
 mod sweep;
 
 /// Starts all tasks; they end when `stop` is cancelled.
 pub(crate) fn start(app: &App, stop: &CancellationToken) {
     every(Duration::from_secs(1), app, stop, live::tell);
     every(Duration::from_secs(1), app, stop, lost::mark);
+    every(Duration::from_secs(1), app, stop, publish::owed);
     every(Duration::from_secs(60), app, stop, sweep::run);
 }
 

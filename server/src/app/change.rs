@@ -189,7 +189,7 @@ impl Change {
                 audit::insert(&mut self.tx, entry).await?;
             }
             super::commit(self.tx).await?;
-            self.app.publish(self.reach).await?;
+            self.app.publish_kept(self.reach).await;
             Ok(generation.number)
         })
         .await

@@ -68,7 +68,8 @@ pub(super) async fn give(
     // Committed is published, also when the one who asked has hung up.
     tokio::spawn(async move {
         commit(tx).await?;
-        app.publish(Reach::Server).await
+        app.publish_kept(Reach::Server).await;
+        Ok::<_, Error>(())
     })
     .await
     .map_err(Error::internal)??;

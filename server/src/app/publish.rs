@@ -33,8 +33,9 @@ pub(crate) struct Published {
 /// Holds what is ready, and wakes who waits for it.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    /// Held while something is made ready, so that an older state never replaces a newer one.
-    turn: Mutex<()>,
+    /// Held while something is made ready, so that an older state never replaces a newer one. What
+    /// it holds was committed and is not ready yet.
+    turn: Mutex<Option<Reach>>,
     ready: watch::Sender<Arc<Published>>,
     directory: RwLock<Directory>,
     /// The whole directory as ready bytes, for edges that have none.
@@ -57,7 +58,7 @@ const OLDEST_WHOLE: u64 = 1_000;
 impl Publisher {
     pub(crate) fn new() -> Self {
         Self {
-            turn: Mutex::new(()),
+            turn: Mutex::new(None),
             ready: watch::Sender::new(Arc::default()),
             directory: RwLock::default(),
             whole: Mutex::new(None),
@@ -113,10 +114,13 @@ pub(super) async fn settings(conn: &mut SqliteConnection) -> Result<Settings, Er
 }
 
 impl App {
-    /// Makes ready what was committed, and wakes who waits. Safe to repeat.
+    /// Makes ready what was committed, and wakes who waits. Safe to repeat. What could not be made
+    /// ready stays owed: the next turn makes it ready too.
     pub(crate) async fn publish(&self, reach: Reach) -> Result<(), Error> {
         let publisher = &self.0.publisher;
-        let turn = publisher.turn.lock().await;
+        let mut turn = publisher.turn.lock().await;
+        let reach = (*turn).map_or(reach, |owed| owed.max(reach));
+        *turn = Some(reach);
         let before = publisher.ready();
         let mut tx = self.store().read_whole().await?;
         let generation = generations::newest(&mut tx).await?;
@@ -144,8 +148,27 @@ impl App {
         }
         drop(tx);
         publisher.ready.send_replace(Arc::new(ready));
-        drop(turn);
+        *turn = None;
         Ok(())
+    }
+
+    /// [`App::publish`] for a change that is kept already, and must not be called a failure any
+    /// more: a publication that fails is logged, and tried again by [`App::publish_owed`].
+    pub(crate) async fn publish_kept(&self, reach: Reach) {
+        if let Err(error) = self.publish(reach).await {
+            tracing::error!(
+                error = crate::log::chain(&error),
+                "a change is kept but not published yet; it is tried again"
+            );
+        }
+    }
+
+    /// Makes ready what an earlier publication left owed. Called once a second.
+    pub(crate) async fn publish_owed(&self) {
+        let owed = *self.0.publisher.turn.lock().await;
+        if let Some(reach) = owed {
+            self.publish_kept(reach).await;
+        }
     }
 
     /// The whole directory for an edge that has `held`. It may be some generations old: what changed
@@ -181,5 +204,35 @@ impl App {
     /// What is ready for the edges, and how the whole stands.
     pub(crate) fn publisher(&self) -> &Publisher {
         &self.0.publisher
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::app::{Caller, rules};
+    use crate::fixture::Server;
+    use crate::store::READERS;
+
+    #[tokio::test]
+    async fn a_kept_change_that_could_not_be_published_is_no_failure_and_published_later() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        let app = server.app();
+        let served = || {
+            app.publisher().ready().snapshots[&agent.edge]
+                .snapshot()
+                .rules
+        };
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            readers.push(app.store().read().await.unwrap());
+        }
+        let wanted = rules::blank("nobody".parse().unwrap());
+        let made = rules::create(app, &Caller::server(), wanted).await.unwrap();
+        assert_eq!(served(), []);
+        drop(readers);
+        app.publish_owed().await;
+        assert_eq!(served(), [made.it]);
     }
 }
