@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use http::header::USER_AGENT;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -153,7 +154,9 @@ async fn knock(from: IpAddr, edge: SocketAddr) {
 }
 
 async fn get(fetcher: &Fetcher, edge: SocketAddr, path: &str) {
-    let request = Request::get(format!("http://{edge}{path}")).body(Bytes::new());
+    let request = Request::get(format!("http://{edge}{path}"))
+        .header(USER_AGENT, "PartReader/0.9")
+        .body(Bytes::new());
     let request = request.expect("an address and our own path make a URL");
     if let Err(error) = fetcher.fetch(request).await {
         tracing::debug!(
