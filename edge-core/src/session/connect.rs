@@ -6,6 +6,7 @@ use contract::hop::{HOP_PROPERTY, Hop};
 use contract::id::EdgeId;
 use contract::reason::Reason;
 use contract::secret::Secret;
+use contract::snapshot::{EdgeState, Snapshot};
 use contract::token::{TOKEN_PARAMETER, is_play_token};
 use rtmp::amf::{Properties, Value, property};
 use rtmp::server::Connect;
@@ -85,6 +86,14 @@ impl Session {
     fn rule_on_connect(&mut self, transaction: f64, door: &Door<'_>, facts: &Facts) {
         let ruling = admission::judge(door, facts);
         match ruling.outcome.clone() {
+            Outcome::Admit(_)
+            | Outcome::Relay(_)
+            | Outcome::Challenge { .. }
+            | Outcome::Postpone
+                if facts.hop.is_none() && is_draining(door) =>
+            {
+                self.refuse_connect(transaction, ruling, Reason::EdgeDraining);
+            }
             Outcome::Admit(_) | Outcome::Relay(_) => {
                 self.ruling = Some(ruling);
                 self.admit();
@@ -178,4 +187,10 @@ pub(super) fn token_of(requested: &Requested) -> Proof {
 fn verified(text: &str, door: &Door<'_>) -> Result<Hop, ()> {
     let keys = door.snapshot.map(|snapshot| snapshot.keys.as_slice());
     Hop::verify(text, keys.unwrap_or_default(), door.at_ms).map_err(|_| ())
+}
+
+/// Whether this edge takes no new sessions. One that another edge carries here was admitted there.
+fn is_draining(door: &Door<'_>) -> bool {
+    let own = door.snapshot.and_then(Snapshot::own);
+    own.is_some_and(|own| own.state == EdgeState::Draining)
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::admission::fixture::{self, Settings};
 use contract::route::IdentityKind;
+use contract::snapshot::EdgeState;
 use rtmp::client::{self, ConnectOptions};
 use rtmp::server::PublishKind;
 use serde_json::json;
@@ -198,6 +199,22 @@ fn a_stream_begins_and_ends_as_players_expect() {
     pair.exchange();
     assert_eq!(pair.last_status().0, "NetStream.Play.Stop");
     assert_eq!(pair.closed_for(), Some(Reason::StreamEnded));
+}
+
+#[test]
+fn a_draining_edge_takes_no_new_session_and_keeps_the_present_ones() {
+    let mut present = pair(fixture::settings(), "live");
+    present.settings.snapshot.edges[0].state = EdgeState::Draining;
+    present.edge.rejudge(&present.settings.door());
+    present.play("s");
+    assert_eq!(present.closed_for(), None);
+    for app in ["live", "?rtmp:/"] {
+        let mut settings = fixture::settings();
+        settings.snapshot.edges[0].state = EdgeState::Draining;
+        let new = pair(settings, app);
+        assert_eq!(new.closed_for(), Some(Reason::EdgeDraining), "{app}");
+        assert_eq!(new.last_status().0, "NetConnection.Connect.Rejected");
+    }
 }
 
 #[test]
