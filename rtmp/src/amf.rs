@@ -1,7 +1,7 @@
 //! AMF0: the values in commands and data, all markers of the format.
 //!
 //! [`Decoder`] reads values one by one without recursion and under the bounds [`MAX_DEPTH`],
-//! [`MAX_NODES`] and [`MAX_STRING`]; counts that stand in the bytes reserve nothing. [`encode`]
+//! [`MAX_NODES`] and [`MAX_STRING`]; counts that stand in the bytes reserve nothing. [`encode()`]
 //! prints what was parsed to the same meaning (a long string that fits becomes a short one). AMF3
 //! is not read: where AMF0 switches to it, the rest stays raw in [`Value::Amf3`].
 

@@ -15,11 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Sends pictures from the origin until nobody listens any more.
 fn feed(origin: &FakeOrigin) -> tokio::task::JoinHandle<()> {
     let media = origin.media.clone();
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
     tokio::spawn(async move {
         for number in 0.. {
+            pace.tick().await;
             // Nobody may be listening yet.
             let _ = media.send(picture(number));
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
 }

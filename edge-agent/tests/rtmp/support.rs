@@ -361,9 +361,10 @@ pub(crate) fn picture(number: u32) -> Message {
 
 /// Waits until something holds.
 pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
     let wait = async {
         while !holds() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            looks.tick().await;
         }
     };
     assert!(timeout(DEADLINE, wait).await.is_ok(), "{what}");
