@@ -66,6 +66,10 @@ pub struct Facts {
     /// How it proved who it is.
     #[serde(default)]
     pub proof: Proof,
+    /// When the session was let in, in Unix milliseconds, if it is judged again: a play token is a
+    /// right to begin, so it may expire while what it began goes on.
+    #[serde(default)]
+    pub admitted_ms: Option<u64>,
     /// Which of our edges it came through, already verified.
     #[serde(default)]
     pub hop: Option<Hop>,

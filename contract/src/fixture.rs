@@ -40,6 +40,7 @@ pub(crate) fn play_facts(app: &str, stream: &str) -> Facts {
         swf_url: None,
         user_agent: None,
         proof: Proof::None,
+        admitted_ms: None,
         hop: None,
         client: None,
         groups: Vec::new(),

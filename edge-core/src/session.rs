@@ -239,10 +239,8 @@ impl Session {
             return;
         };
         let mut facts = facts.clone();
-        // A token is a right to begin: it may expire while its stream goes on.
-        if !matches!(facts.proof, contract::facts::Proof::PlayToken { .. }) {
-            facts.at_ms = door.at_ms;
-        }
+        facts.admitted_ms = facts.admitted_ms.or(Some(facts.at_ms));
+        facts.at_ms = door.at_ms;
         let ruling = admission::judge(door, &facts);
         let reason = match ruling.outcome {
             Outcome::Refuse(Reason::WrongEdge) => Reason::Moved,

@@ -68,7 +68,8 @@ pub(super) fn identify<'d>(
             .map(Identity::StreamPassword)
             .ok_or(Reason::WrongPassword),
         Proof::PlayToken { token } => {
-            let token = PlayToken::verify(token.expose(), &snapshot.keys, facts.at_ms)
+            let shown_ms = facts.admitted_ms.unwrap_or(facts.at_ms);
+            let token = PlayToken::verify(token.expose(), &snapshot.keys, shown_ms)
                 .map_err(|_| Reason::BadToken)?;
             token.covers(facts).map_err(|_| Reason::BadToken)?;
             match token.client {

@@ -227,6 +227,14 @@ fn a_route_that_asks_for_identity_gets_it() {
         verdict(&snapshot, &known, &facts),
         Verdict::Refuse(Reason::BadToken)
     );
+    // What it began goes on, but only as long as the rules of now allow it.
+    facts.admitted_ms = Some(1_000);
+    assert!(admits(&verdict(&snapshot, &known, &facts)));
+    snapshot.rules[0].effect = Effect::Deny;
+    assert_eq!(
+        verdict(&snapshot, &known, &facts),
+        Verdict::Refuse(Reason::DeniedByRule)
+    );
 }
 
 #[test]

@@ -134,6 +134,7 @@ impl Asked {
             swf_url: None,
             user_agent: field(USER_AGENT),
             proof: Proof::None,
+            admitted_ms: None,
             hop,
             client: None,
             groups: Vec::new(),

@@ -148,16 +148,16 @@ impl Visit {
         self.end(reason);
     }
 
-    /// Whether changed settings end what is under way. A right that was shown at the door and has
-    /// expired since does not; a client that belongs elsewhere now is moved when it can follow.
+    /// Whether changed settings end what is under way; a client that belongs elsewhere now is moved when it can follow.
     pub(super) fn no_longer(&self, settings: &Settings) -> Option<Reason> {
         let facts = self.state().facts.clone()?;
         let facts = Facts {
             at_ms: now_ms(),
+            admitted_ms: facts.admitted_ms.or(Some(facts.at_ms)),
             ..facts
         };
         match judge(settings, &facts).outcome {
-            Outcome::Admit(_) | Outcome::Relay(_) | Outcome::Refuse(Reason::BadToken) => None,
+            Outcome::Admit(_) | Outcome::Relay(_) => None,
             Outcome::Redirect(_) => Some(Reason::Moved),
             Outcome::Challenge { .. } | Outcome::Postpone | Outcome::Refuse(_) => {
                 Some(Reason::NoLongerAllowed)

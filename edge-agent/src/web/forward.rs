@@ -10,7 +10,7 @@ use contract::id::{ClientId, SessionId};
 use contract::route::Route;
 use contract::snapshot::Snapshot;
 use edge_core::cache::head;
-use http::header::{CONTENT_LOCATION, HOST, HeaderMap, LOCATION, VIA};
+use http::header::{CONTENT_LOCATION, HOST, HeaderMap, LOCATION, SET_COOKIE, VIA};
 use http::{HeaderName, HeaderValue, Method, Request};
 
 use super::asked::Asked;
@@ -133,8 +133,63 @@ pub(super) fn response(
         for name in [LOCATION, CONTENT_LOCATION] {
             rewrite(&mut headers, &name, asked, &record.address, route);
         }
+        hide(&mut headers, asked, &record.address);
     }
     headers
+}
+
+/// Takes out what still names the origin: a cookie's `Domain` (it then belongs to the name that the
+/// client used), and any other field whole, for a client has no use for an address it cannot reach.
+fn hide(headers: &mut HeaderMap, asked: &Asked, origin: &OriginAddress) {
+    // Where clients use the origin's own name, only its port would tell.
+    let secret = if asked.at.host == origin.at.host {
+        origin.at.to_string()
+    } else {
+        origin.at.host.clone()
+    };
+    let names: Vec<HeaderName> = headers
+        .iter()
+        .filter(|(_, value)| names_host(value, &secret))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in names {
+        let kept: Vec<HeaderValue> = headers
+            .get_all(&name)
+            .iter()
+            .filter_map(|value| match name == SET_COOKIE {
+                true => without_domain(value),
+                false => Some(value.clone()),
+            })
+            .filter(|value| !names_host(value, &secret))
+            .collect();
+        headers.remove(&name);
+        for value in kept {
+            headers.append(name.clone(), value);
+        }
+    }
+}
+
+/// Whether a host name stands in a field by itself, in any letter case; `a.example` does not stand
+/// in `data.example`, but it does in `x.a.example`.
+fn names_host(value: &HeaderValue, host: &str) -> bool {
+    let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    value.match_indices(host).any(|(at, _)| {
+        let before = at.checked_sub(1).map(|at| value.as_bytes()[at]);
+        let after = value.as_bytes().get(at + host.len()).copied();
+        !before.is_some_and(is_name) && !after.is_some_and(is_name)
+    })
+}
+
+/// A cookie that belongs to the host it came from (RFC 6265, section 5.2.3).
+fn without_domain(cookie: &HeaderValue) -> Option<HeaderValue> {
+    let text = cookie.to_str().ok()?;
+    let is_domain = |part: &str| {
+        let name = part.split('=').next().unwrap_or(part);
+        name.trim().eq_ignore_ascii_case("domain")
+    };
+    let parts: Vec<&str> = text.split(';').filter(|part| !is_domain(part)).collect();
+    HeaderValue::from_str(&parts.join(";")).ok()
 }
 
 /// A location at the origin becomes one at the name that the client used.
@@ -177,8 +232,10 @@ fn public(
     };
     let url: url::Url = whole.parse().ok()?;
     let host = url.host_str()?.trim_matches(['[', ']']);
+    // Another port or scheme of the origin's host names it just the same.
+    let own = host.eq_ignore_ascii_case(&asked.at.host);
     let port = url.port_or_known_default()?;
-    if !host.eq_ignore_ascii_case(&origin.at.host) || port != origin.at.port {
+    if !host.eq_ignore_ascii_case(&origin.at.host) || (own && port != origin.at.port) {
         return None;
     }
     let mut rest = unrewritten(url.path().trim_start_matches('/'), route);
@@ -244,6 +301,35 @@ mod tests {
         check("//origin.example:81/x", Some(&format!("{edge}/x")));
         check("/x", Some("/x"));
         check("x", None);
+        check("https://origin.example/x", Some(&format!("{edge}/x")));
         check("http://other.example/x", None);
+    }
+
+    #[test]
+    fn no_field_names_the_origin() {
+        let origin: OriginAddress = "http://origin.example:81".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("set-cookie", "a=1; Domain=.origin.example; Path=/"),
+            ("set-cookie", "b=2; Path=/"),
+            ("link", "<http://Origin.Example:81/x.css>; rel=preload"),
+            ("refresh", "5; url=http://origin.example/"),
+            ("x-served-by", "notorigin.example"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        hide(&mut headers, &asked(), &origin);
+        let seen: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        assert_eq!(seen.len(), 3, "{seen:?}");
+        for expected in [
+            ("set-cookie", "a=1; Path=/"),
+            ("set-cookie", "b=2; Path=/"),
+            ("x-served-by", "notorigin.example"),
+        ] {
+            assert!(seen.contains(&expected), "{seen:?}");
+        }
     }
 }

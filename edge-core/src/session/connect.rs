@@ -41,6 +41,7 @@ impl Session {
             page_url: connect.page_url.clone(),
             swf_url: connect.swf_url.clone(),
             user_agent: connect.flash_version.clone(),
+            admitted_ms: None,
             hop: None,
             client: None,
             groups: Vec::new(),

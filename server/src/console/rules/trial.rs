@@ -145,6 +145,7 @@ fn read(form: &mut Form, now_ms: u64) -> Option<Trial> {
         swf_url: None,
         user_agent: text("user_agent"),
         proof: client.map_or(Proof::None, |client| Proof::StreamPassword { client }),
+        admitted_ms: None,
         hop: None,
         client: None,
         groups: Vec::new(),
