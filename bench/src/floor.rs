@@ -52,17 +52,18 @@ pub(crate) async fn listen() -> Result<()> {
 
 async fn serve(listener: TcpListener) -> Result<()> {
     let stream = Rc::new(RefCell::new(Stream::default()));
+    let input = Rc::new(RefCell::new(vec![0; READ]));
     let clock = Clock::start();
     LocalSet::new()
         .run_until(async move {
             loop {
                 let (socket, _) = listener.accept().await?;
                 socket.set_nodelay(true)?;
-                let stream = Rc::clone(&stream);
+                let (stream, input) = (Rc::clone(&stream), Rc::clone(&input));
                 tokio::task::spawn_local(async move {
                     let socket = Rc::new(socket);
                     // Who goes has gone; a measurement counts that at the other end.
-                    let _ = attend(&socket, &stream, clock).await;
+                    let _ = attend(&socket, &stream, &input, clock).await;
                     let mut stream = stream.borrow_mut();
                     stream
                         .viewers
@@ -74,19 +75,26 @@ async fn serve(listener: TcpListener) -> Result<()> {
 }
 
 /// One connection, from its handshake to its end.
-async fn attend(socket: &Rc<TcpStream>, stream: &RefCell<Stream>, clock: Clock) -> Result<()> {
+async fn attend(
+    socket: &Rc<TcpStream>,
+    stream: &RefCell<Stream>,
+    input: &RefCell<Vec<u8>>,
+    clock: Clock,
+) -> Result<()> {
     let mut session = Session::new(Limits::default(), clock.now());
     session.set_admitted(true);
-    let mut input = vec![0; READ];
     loop {
         socket.readable().await?;
-        let count = match socket.try_read(&mut input) {
-            Ok(0) => return Ok(()),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(error.into()),
-        };
-        session.handle(&input[..count], clock.now())?;
+        {
+            let mut input = input.borrow_mut();
+            let count = match socket.try_read(&mut input) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error.into()),
+            };
+            session.handle(&input[..count], clock.now())?;
+        }
         let mut plays = false;
         let mut out = BytesMut::new();
         while let Some(output) = session.poll_output() {
@@ -111,8 +119,6 @@ async fn attend(socket: &Rc<TcpStream>, stream: &RefCell<Stream>, clock: Clock) 
         }
         if plays {
             stream.borrow_mut().seat(socket);
-            // All that a viewer says from now on is of no use here.
-            input = vec![0; 512];
         }
     }
 }

@@ -214,9 +214,13 @@ fn ms(duration: Option<Duration>) -> String {
 
 /// Two figures that can be divided; memory may even fall.
 fn ratio(ours: f64, theirs: f64) -> String {
-    if ours > 0.0 && theirs > 0.0 {
-        format!("{:.2}", ours / theirs)
+    if ours <= 0.0 || theirs <= 0.0 {
+        return "–".to_owned();
+    }
+    let ratio = ours / theirs;
+    if ratio < 0.01 {
+        "under 0.01".to_owned()
     } else {
-        "–".to_owned()
+        format!("{ratio:.2}")
     }
 }
