@@ -15,11 +15,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contract::id::RouteId;
 use contract::name::{AppName, StreamName};
+use contract::reason::Reason;
 use contract::routing::NextHop;
 use tokio_util::sync::CancellationToken;
 
 pub use head::Head;
-pub use hub::{Hub, HubState, Publication, Publisher, Subscription};
+pub use hub::{Hub, HubState, Publication, Publisher, REGAIN, Subscription};
 pub use shard::{Over, Seat, SeatHandle};
 
 use crate::clock::Clock;
@@ -135,8 +136,17 @@ impl Live {
         idle
     }
 
+    /// Ends a stream that its publisher left and that no other source has taken since.
+    fn end_if_abandoned(&self, hub: &Arc<Hub>) {
+        let mut hubs = self.hubs();
+        if hub.is_abandoned() {
+            Self::take_out(&mut hubs, hub);
+            hub.set_state(HubState::Ended(Reason::StreamEnded));
+        }
+    }
+
     /// Ends a stream for all its viewers, for this reason.
-    pub fn end(&self, hub: &Arc<Hub>, reason: contract::reason::Reason) {
+    pub fn end(&self, hub: &Arc<Hub>, reason: Reason) {
         Self::take_out(&mut self.hubs(), hub);
         hub.set_state(HubState::Ended(reason));
     }

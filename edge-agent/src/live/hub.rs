@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use contract::id::SessionId;
 use contract::reason::Reason;
@@ -150,6 +151,12 @@ impl Hub {
         self.source().publisher.is_some()
     }
 
+    /// Whether nothing feeds it.
+    pub(super) fn is_abandoned(&self) -> bool {
+        let source = self.source();
+        source.publisher.is_none() && source.relay.is_none()
+    }
+
     /// The server that its source goes through now.
     #[must_use]
     pub fn next_hop(&self) -> Option<HopTarget> {
@@ -256,11 +263,16 @@ impl Drop for Subscription {
     }
 }
 
-/// A publisher's hold on a stream; dropping it ends the stream.
+/// How long a stream that was there may be gone before its viewers are told that it ended. Chosen,
+/// because an encoder that restarts is back in three or four seconds.
+pub const REGAIN: Duration = Duration::from_secs(4);
+
+/// A publisher's hold on a stream. When it is dropped the stream is given up: it ends if no other
+/// source takes it in [`REGAIN`].
 pub struct Publication {
     hub: Arc<Hub>,
     live: Live,
-    reason: Reason,
+    over: CancellationToken,
 }
 
 impl Publication {
@@ -268,8 +280,14 @@ impl Publication {
         Self {
             hub,
             live,
-            reason: Reason::StreamEnded,
+            over: CancellationToken::new(),
         }
+    }
+
+    /// Fires when this publisher is done, whatever becomes of the stream.
+    #[must_use]
+    pub fn over(&self) -> CancellationToken {
+        self.over.clone()
     }
 
     /// The stream.
@@ -281,8 +299,19 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        // In this order: who comes between the two must find no stream, or one of its own.
-        self.live.end(&self.hub, self.reason);
+        self.over.cancel();
         self.hub.source().publisher = None;
+        self.hub.head.cut();
+        // There is no runtime left when the program comes to its end: nobody watches then.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if self.hub.viewers() > 0 => {
+                let (live, hub) = (self.live.clone(), Arc::clone(&self.hub));
+                runtime.spawn(async move {
+                    tokio::time::sleep(REGAIN).await;
+                    live.end_if_abandoned(&hub);
+                });
+            }
+            Ok(_) | Err(_) => self.live.end_if_abandoned(&self.hub),
+        }
     }
 }

@@ -132,10 +132,9 @@ impl Driver {
         kind: PublishKind,
         probes: mpsc::Receiver<oneshot::Sender<()>>,
     ) {
-        let hub = publication.hub();
-        let answer = relay::push(&self.plane, hub, way, kind);
+        let answer = relay::push(&self.plane, &publication, way, kind);
         self.role = Role::Publishing(Box::new(Publishing {
-            state: hub.watch(),
+            state: publication.hub().watch(),
             publication,
             answer: Some(answer),
             probes,

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Plane;
 use super::way::Way;
-use crate::live::Hub;
+use crate::live::{Hub, Publication};
 
 /// Why a server behind does not serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,21 +53,22 @@ pub(super) fn pull(plane: &Plane, hub: &Arc<Hub>, way: Way, gives_way: Cancellat
     });
 }
 
-/// Starts forwarding a published stream from its hub. The answer says whether a server took it; if
+/// Starts forwarding a published stream from its hub, until its publisher is done. The answer says whether a server took it; if
 /// none goes on taking it later, the hub ends.
 pub(super) fn push(
     plane: &Plane,
-    hub: &Arc<Hub>,
+    publication: &Publication,
     way: Way,
     kind: PublishKind,
 ) -> oneshot::Receiver<Result<(), Reason>> {
     let (answer, answered) = oneshot::channel();
-    let (plane, hub) = (plane.clone(), Arc::clone(hub));
+    let (plane, hub) = (plane.clone(), Arc::clone(publication.hub()));
+    let over = publication.over();
     tokio::spawn(async move {
         let cut = plane.context.stop.hard();
         tokio::select! {
             () = cut.cancelled() => {}
-            () = push::run(&plane, &hub, &way, kind, answer) => {}
+            () = push::run(&plane, &hub, &way, kind, &over, answer) => {}
         }
     });
     answered

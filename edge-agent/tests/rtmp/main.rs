@@ -17,6 +17,7 @@ fn feed(origin: &FakeOrigin) -> tokio::task::JoinHandle<()> {
     let media = origin.media.clone();
     let mut pace = tokio::time::interval(Duration::from_millis(10));
     tokio::spawn(async move {
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
         for number in 0.. {
             pace.tick().await;
             // Nobody may be listening yet.
@@ -199,6 +200,29 @@ async fn a_publisher_that_came_back_takes_over_from_a_dead_connection() {
     back.send(&picture(0)).await;
     let mut viewer = Client::play(edge.at, "s").await;
     viewer.media().await;
+}
+
+#[tokio::test]
+async fn viewers_stay_when_their_publisher_comes_back() {
+    let origin = FakeOrigin::start().await;
+    let edge = Edge::start(snapshot(&[origin.at])).await;
+    let mut viewer = Client::play(edge.at, "s").await;
+    let mut publisher = Client::publish(edge.at, "s").await;
+    for number in 0..25 {
+        publisher.send(&picture(number)).await;
+    }
+    for number in 0..25 {
+        assert_eq!(viewer.media().await, picture(number));
+    }
+    drop(publisher);
+    let mut publisher = Client::publish(edge.at, "s").await;
+    publisher.send(&picture(0)).await;
+    let next = viewer.media().await;
+    assert_eq!(next.payload, picture(0).payload);
+    assert!(
+        next.timestamp > picture(24).timestamp,
+        "time goes on rising"
+    );
 }
 
 #[tokio::test]

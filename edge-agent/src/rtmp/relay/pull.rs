@@ -13,13 +13,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::link::Link;
 use super::{Failure, race};
-use crate::live::{Hub, HubState};
+use crate::live::{Hub, HubState, REGAIN};
 use crate::rtmp::Plane;
 use crate::rtmp::way::{Way, target};
 
-/// How long a stream that was there may be gone before its viewers are told that it ended. Chosen,
-/// because an encoder that restarts is back in three or four seconds.
-const REGAIN: Duration = Duration::from_secs(4);
 /// How long a server may say nothing in the middle of a stream before another is asked. Chosen,
 /// because encoders send at least audio several times a second.
 const SILENCE: Duration = Duration::from_secs(10);

@@ -13,10 +13,11 @@ use rtmp::client::Event;
 use rtmp::server::PublishKind;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::link::{Link, Progress};
 use super::{Failure, race};
-use crate::live::{Hub, HubState};
+use crate::live::Hub;
 use crate::rtmp::Plane;
 use crate::rtmp::way::{Way, target};
 
@@ -42,6 +43,7 @@ pub(super) async fn run(
     hub: &Arc<Hub>,
     way: &Way,
     kind: PublishKind,
+    over: &CancellationToken,
     answer: oneshot::Sender<Result<(), Reason>>,
 ) {
     let mut answer = Some(answer);
@@ -70,7 +72,7 @@ pub(super) async fn run(
                     return link.close().await;
                 }
                 let opened_at = Instant::now();
-                match forward(plane, hub, link, cursor).await {
+                match forward(plane, hub, link, cursor, over).await {
                     Left::Done => return,
                     Left::Lost => {
                         plane.upstreams().failed(next, plane.context.clock.now());
@@ -90,7 +92,7 @@ pub(super) async fn run(
                 }
             }
         }
-        if matches!(hub.state(), HubState::Ended(_)) {
+        if over.is_cancelled() {
             return;
         }
         if lost.is_some_and(|since| since.elapsed() >= HELD) {
@@ -140,10 +142,15 @@ async fn open(
     Ok((link, stream_id))
 }
 
-async fn forward(plane: &Plane, hub: &Arc<Hub>, mut link: Link, mut cursor: Cursor) -> Left {
+async fn forward(
+    plane: &Plane,
+    hub: &Arc<Hub>,
+    mut link: Link,
+    mut cursor: Cursor,
+    over: &CancellationToken,
+) -> Left {
     let clock = plane.context.clock;
     let mut changes = hub.head().watch();
-    let mut state = hub.watch();
     let mut ring = Ring::default();
     let mut flush = Flush::default();
     let mut writing = true;
@@ -163,7 +170,7 @@ async fn forward(plane: &Plane, hub: &Arc<Hub>, mut link: Link, mut cursor: Curs
         if now.saturating_sub(cursor.progress()) >= STALLED {
             return Left::Lost;
         }
-        if ends.is_none() && matches!(*state.borrow_and_update(), HubState::Ended(_)) {
+        if ends.is_none() && over.is_cancelled() {
             ends = Some(Instant::now() + LAST_MEDIA);
         }
         let mut scratch = Scratch::default();
@@ -181,7 +188,7 @@ async fn forward(plane: &Plane, hub: &Arc<Hub>, mut link: Link, mut cursor: Curs
         let step = tokio::select! {
             step = link.write_or_hear(due) => step,
             _ = changes.changed(), if !writing => Ok(Progress::Wrote(0)),
-            _ = state.changed(), if ends.is_none() => Ok(Progress::Wrote(0)),
+            () = over.cancelled(), if ends.is_none() => Ok(Progress::Wrote(0)),
             () = sleep(wait) => Ok(Progress::Wrote(0)),
         };
         match step {
