@@ -15,7 +15,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Sends pictures from the origin until nobody listens any more.
 fn feed(origin: &FakeOrigin) -> tokio::task::JoinHandle<()> {
     let media = origin.media.clone();
-    let mut pace = tokio::time::interval(Duration::from_millis(10));
     tokio::spawn(async move {
         let mut pace = tokio::time::interval(Duration::from_millis(10));
         for number in 0.. {
