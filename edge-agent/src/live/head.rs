@@ -113,10 +113,15 @@ impl Head {
         Cursor::join(&self.inner().ring, form, self.clock.now())
     }
 
-    /// The place of the first server to which a published stream is forwarded.
+    /// The number that the next entry gets.
+    pub(super) fn next(&self) -> u64 {
+        self.inner().ring.head()
+    }
+
+    /// The place of the first server to which what is published from a number on is forwarded.
     #[must_use]
-    pub fn join_from_start(&self, form: Form) -> Cursor {
-        Cursor::join_from_start(&self.inner().ring, form, self.clock.now())
+    pub fn join_at(&self, number: u64, form: Form) -> Cursor {
+        Cursor::join_at(&self.inner().ring, number, form, self.clock.now())
     }
 
     /// What is known of the media.

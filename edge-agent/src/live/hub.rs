@@ -272,16 +272,25 @@ pub const REGAIN: Duration = Duration::from_secs(4);
 pub struct Publication {
     hub: Arc<Hub>,
     live: Live,
+    /// The number of its first message: what stands before is from another source.
+    from: u64,
     over: CancellationToken,
 }
 
 impl Publication {
     pub(super) fn new(hub: Arc<Hub>, live: Live) -> Self {
         Self {
+            from: hub.head.next(),
             hub,
             live,
             over: CancellationToken::new(),
         }
+    }
+
+    /// The number of this publisher's first message.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.from
     }
 
     /// Fires when this publisher is done, whatever becomes of the stream.

@@ -63,12 +63,16 @@ pub(super) fn push(
 ) -> oneshot::Receiver<Result<(), Reason>> {
     let (answer, answered) = oneshot::channel();
     let (plane, hub) = (plane.clone(), Arc::clone(publication.hub()));
-    let over = publication.over();
+    let published = push::Published {
+        from: publication.from(),
+        kind,
+        over: publication.over(),
+    };
     tokio::spawn(async move {
         let cut = plane.context.stop.hard();
         tokio::select! {
             () = cut.cancelled() => {}
-            () = push::run(&plane, &hub, &way, kind, &over, answer) => {}
+            () = push::run(&plane, &hub, &way, published, answer) => {}
         }
     });
     answered

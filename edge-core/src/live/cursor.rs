@@ -127,14 +127,16 @@ impl Cursor {
         cursor
     }
 
-    /// The place of a reader that is to get all that the ring holds of a stream that has just
-    /// begun; of one that goes on for longer it is where any other joins.
+    /// The place of a reader that is to get everything from a number on; where that is not held any
+    /// more it joins as any other.
     #[must_use]
-    pub fn join_from_start(ring: &Ring, form: Form, now: Duration) -> Self {
-        if ring.first() == 0 {
-            Self::at_start(form, now)
-        } else {
-            Self::join(ring, form, now)
+    pub fn join_at(ring: &Ring, number: u64, form: Form, now: Duration) -> Self {
+        if number < ring.first() {
+            return Self::join(ring, form, now);
+        }
+        Self {
+            next: number,
+            ..Self::at_start(form, now)
         }
     }
 

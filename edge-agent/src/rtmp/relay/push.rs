@@ -38,14 +38,24 @@ enum Left {
     Lost,
 }
 
+/// What is forwarded.
+pub(super) struct Published {
+    /// The number of the publisher's first message.
+    pub(super) from: u64,
+    /// Live, record or append.
+    pub(super) kind: PublishKind,
+    /// Fires when the publisher is done.
+    pub(super) over: CancellationToken,
+}
+
 pub(super) async fn run(
     plane: &Plane,
     hub: &Arc<Hub>,
     way: &Way,
-    kind: PublishKind,
-    over: &CancellationToken,
+    published: Published,
     answer: oneshot::Sender<Result<(), Reason>>,
 ) {
+    let Published { from, kind, over } = published;
     let mut answer = Some(answer);
     let mut retry = Retry::default();
     let mut lost: Option<Instant> = None;
@@ -62,7 +72,7 @@ pub(super) async fn run(
                     upstream: true,
                 };
                 let cursor = if first.is_some() {
-                    hub.head().join_from_start(form)
+                    hub.head().join_at(from, form)
                 } else {
                     hub.head().join(form)
                 };
@@ -72,7 +82,7 @@ pub(super) async fn run(
                     return link.close().await;
                 }
                 let opened_at = Instant::now();
-                match forward(plane, hub, link, cursor, over).await {
+                match forward(plane, hub, link, cursor, &over).await {
                     Left::Done => return,
                     Left::Lost => {
                         plane.upstreams().failed(next, plane.context.clock.now());
