@@ -62,6 +62,11 @@ pub(crate) async fn lay_ground(api: &Api, origin: OriginAt) -> anyhow::Result<St
         "name": "studio", "app": "studio", "identity": ["network", "stream_password"], "default_effect": "deny",
     }))
     .await?;
+    // Nothing but the password opens this one, so that who tries the tour from this machine is asked.
+    route(json!({
+        "name": "stage", "app": "stage", "identity": ["stream_password"], "default_effect": "deny",
+    }))
+    .await?;
     route(json!({"name": "wrapped addresses", "kind": "explicit", "app": "*", "order": 200}))
         .await?;
     route(json!({"name": "files", "plane": "http", "app": "vod/*", "upstreams": [files]})).await?;

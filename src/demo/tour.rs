@@ -42,8 +42,8 @@ The console shows each of them under Sessions, with the rule that decided. Then:
   fetch a file twice, the second time from the cache
     curl -sD - -o /dev/null http://{first_http}/vod/clip.flv
   publish as `studio-encoder`, and play it from the other edge
-    ffmpeg -re -f lavfi -i testsrc -f flv 'rtmp://studio-encoder:{encoder}@{first}/studio/show'
-    ffplay 'rtmp://studio-encoder:{encoder}@{second}/studio/show'
+    ffmpeg -re -f lavfi -i testsrc -f flv 'rtmp://studio-encoder:{encoder}@{first}/stage/show'
+    ffplay 'rtmp://studio-encoder:{encoder}@{second}/stage/show'
 
 Ctrl-C ends it.
 ",
