@@ -7,7 +7,7 @@ use crate::id::{ClientId, ClusterId, EdgeId, KeyId, OriginId, RouteId, RuleId};
 use crate::origin::{Origin, Reach};
 use crate::pattern::Pattern;
 use crate::protocol::{Ingress, Plane};
-use crate::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind};
+use crate::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind, StreamMode};
 use crate::rule::{Effect, Rule};
 use crate::secret::Secret;
 use crate::snapshot::{EdgeState, Neighbor, Snapshot};
@@ -87,6 +87,7 @@ pub(crate) fn route(id: RouteId, kind: RouteKind) -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Deny,
+        mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
     }

@@ -44,7 +44,10 @@ pub struct Route {
     pub identity: Vec<IdentityKind>,
     /// What holds when no rule decides.
     pub default_effect: Effect,
-    /// Waiting and lingering of live streams.
+    /// What its RTMP streams are.
+    #[serde(default)]
+    pub mode: StreamMode,
+    /// How live streams wait, linger, change publishers and are written.
     pub live: LiveSettings,
     /// What is cached, for HTTP.
     pub cache: CacheSettings,
@@ -107,7 +110,87 @@ impl IdentityKind {
     }
 }
 
-/// How live streams of a route wait and linger.
+/// What the streams of an RTMP route are (laws.md, 3.6 and 3.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamMode {
+    /// Streams somebody publishes: one relay for all viewers.
+    #[default]
+    Live,
+    /// Streams that have an end and can be sought: stored on the edge part by part.
+    Recorded,
+    /// Live first; recorded when nobody publishes after the wait.
+    Ask,
+    /// One upstream session per client, everything carried both ways.
+    Tunnel,
+}
+
+impl StreamMode {
+    /// Every variant, for forms.
+    pub const ALL: [Self; 4] = [Self::Live, Self::Recorded, Self::Ask, Self::Tunnel];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Recorded => "recorded",
+            Self::Ask => "ask",
+            Self::Tunnel => "tunnel",
+        }
+    }
+
+    /// How people say it.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Live => "Live: one relay for all viewers",
+            Self::Recorded => "Recorded: stored here, with seeking",
+            Self::Ask => "Ask: live first, recorded when nobody publishes",
+            Self::Tunnel => "Tunnel: one session upstream for each client",
+        }
+    }
+}
+
+/// What becomes of a client that wants to publish what another client of the edge publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondPublisher {
+    /// It is refused as long as the first one is connected.
+    Refuse,
+    /// It takes over if the first one does not answer a ping within 2 s.
+    #[default]
+    Ping,
+    /// It takes over at once.
+    TakeOver,
+}
+
+impl SecondPublisher {
+    /// Every variant, for forms.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::Ping, Self::TakeOver];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Ping => "ping",
+            Self::TakeOver => "take_over",
+        }
+    }
+
+    /// How people say it.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Refuse => "It is refused",
+            Self::Ping => "It takes over if the first does not answer a ping",
+            Self::TakeOver => "It takes over at once",
+        }
+    }
+}
+
+/// How live streams of a route wait, linger, change publishers and are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LiveSettings {
@@ -115,6 +198,13 @@ pub struct LiveSettings {
     pub wait_ms: u32,
     /// How long a relay stays after its last viewer has gone.
     pub linger_ms: u32,
+    /// How long viewers stay when their publisher is gone, for it to come back.
+    pub hold_ms: u32,
+    /// What becomes of a second publisher.
+    pub second_publisher: SecondPublisher,
+    /// The latency budget of writing: media is gathered for so long. 0 writes on each video frame,
+    /// with audio riding along.
+    pub gather_ms: u32,
 }
 
 impl LiveSettings {
@@ -122,6 +212,10 @@ impl LiveSettings {
     pub const MAX_WAIT_MS: u32 = 9_000;
     /// The longest lingering; chosen, because a relay nobody watches costs the origin its bytes.
     pub const MAX_LINGER_MS: u32 = 600_000;
+    /// The longest holding; chosen, because nobody watches a picture that stands for longer.
+    pub const MAX_HOLD_MS: u32 = 120_000;
+    /// The longest gathering; chosen, because a ring holds a few seconds only.
+    pub const MAX_GATHER_MS: u32 = 1_000;
 }
 
 impl Default for LiveSettings {
@@ -129,6 +223,9 @@ impl Default for LiveSettings {
         Self {
             wait_ms: 3_000,
             linger_ms: 5_000,
+            hold_ms: 5_000,
+            second_publisher: SecondPublisher::Ping,
+            gather_ms: 0,
         }
     }
 }
@@ -219,6 +316,15 @@ impl Route {
         }
         if self.live.linger_ms > LiveSettings::MAX_LINGER_MS {
             wrong("live.linger_ms", "a relay lingers at most 600000 ms");
+        }
+        if self.live.hold_ms > LiveSettings::MAX_HOLD_MS {
+            wrong("live.hold_ms", "viewers are held at most 120000 ms");
+        }
+        if self.live.gather_ms > LiveSettings::MAX_GATHER_MS {
+            wrong("live.gather_ms", "media is gathered for at most 1000 ms");
+        }
+        if self.plane == Plane::Http && self.mode != StreamMode::Live {
+            wrong("mode", "only RTMP routes carry recorded streams or tunnels");
         }
         if self.cache.max_object_bytes < -1 {
             wrong(

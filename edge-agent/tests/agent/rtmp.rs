@@ -7,7 +7,7 @@ use contract::id::{OriginId, RouteId};
 use contract::pattern::Pattern;
 use contract::protocol::Plane;
 use contract::reason::Reason;
-use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind};
+use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind, StreamMode};
 use contract::rule::Effect;
 use edge_agent::agent::{Agent, join};
 use rtmp::Limits;
@@ -38,6 +38,7 @@ fn route() -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Allow,
+        mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
     }

@@ -11,7 +11,7 @@ use contract::id::{ClusterId, EdgeId, KeyId, OriginId, RouteId, RuleId};
 use contract::origin::{Origin, Reach};
 use contract::pattern::Pattern;
 use contract::protocol::Plane;
-use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind};
+use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind, StreamMode};
 use contract::rule::{Effect, Rule};
 use contract::secret::Secret;
 use contract::snapshot::{EdgeState, Neighbor, Snapshot};
@@ -217,9 +217,11 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
             rewrite: None,
             identity: Vec::new(),
             default_effect: Effect::Allow,
+            mode: StreamMode::default(),
             live: LiveSettings {
                 wait_ms: 1_500,
                 linger_ms: 200,
+                ..LiveSettings::default()
             },
             cache: CacheSettings::default(),
         }],

@@ -6,7 +6,7 @@ use contract::id::{ClientId, ClusterId, EdgeId, KeyId, OriginId, RouteId, RuleId
 use contract::origin::{Origin, Reach};
 use contract::pattern::Pattern;
 use contract::protocol::Plane;
-use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind};
+use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind, StreamMode};
 use contract::rule::{Effect, Rule};
 use contract::secret::Secret;
 use contract::snapshot::{EdgeState, Neighbor, Snapshot};
@@ -50,6 +50,7 @@ pub(crate) fn route(id: u128, kind: RouteKind, app: &str) -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Allow,
+        mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
     }

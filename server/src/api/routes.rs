@@ -87,7 +87,10 @@ mod tests {
         assert_eq!(changed.status, 200, "{changed:?}");
         assert_eq!(
             changed.body["live"],
-            json!({"wait_ms": 500, "linger_ms": 5000})
+            json!({
+                "wait_ms": 500, "linger_ms": 5000, "hold_ms": 5000,
+                "second_publisher": "ping", "gather_ms": 0
+            })
         );
         let audit = admin.get("/api/v1/audit?noun=routes").await;
         assert_eq!(audit.body["items"][0]["before"], made.body);

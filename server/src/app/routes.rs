@@ -19,7 +19,8 @@ use crate::store::record::{by_id, put, remove};
 
 pub use crate::store::record::Scoped;
 pub use contract::route::{
-    CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind,
+    CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind, SecondPublisher,
+    StreamMode,
 };
 
 const ROUTE: &str = "route";
@@ -43,6 +44,7 @@ pub fn blank(name: Name) -> Scoped<Route> {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Deny,
+        mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
     };

@@ -17,7 +17,9 @@ use super::names::Names;
 use super::page::{Frame, Section};
 use super::parts::{State, Tone};
 use super::visitor::{Answer, Visitor, go, show};
-use crate::app::routes::{self, IdentityKind, Route, RouteAction, RouteKind, Scoped};
+use crate::app::routes::{
+    self, IdentityKind, Route, RouteAction, RouteKind, Scoped, SecondPublisher, StreamMode,
+};
 use crate::app::{Error, Permission, Window, origins};
 use reading::{at_its_field, filled, read};
 
@@ -130,6 +132,8 @@ struct EditPage {
     clusters: Vec<Choice>,
     planes: Vec<Choice>,
     kinds: Vec<Choice>,
+    modes: Vec<Choice>,
+    second_publishers: Vec<Choice>,
     actions: Vec<Choice>,
     identities: Vec<Choice>,
     effects: Vec<Choice>,
@@ -185,6 +189,12 @@ impl EditPage {
             is_new,
             clusters: all_clusters,
             planes: vec![Choice::new("rtmp", "RTMP"), Choice::new("http", "HTTP")],
+            modes: StreamMode::ALL
+                .map(|mode| Choice::new(mode.as_str(), mode.sentence()))
+                .into(),
+            second_publishers: SecondPublisher::ALL
+                .map(|one| Choice::new(one.as_str(), one.sentence()))
+                .into(),
             kinds: vec![
                 Choice::new("implicit", "knows only the edge"),
                 Choice::new("explicit", "names the origin itself"),
@@ -330,7 +340,7 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
 mod tests {
     use crate::fixture::Server;
 
-    const FIELDS: [(&str, &str); 12] = [
+    const FIELDS: [(&str, &str); 16] = [
         ("name", "live"),
         ("order", "10"),
         ("enabled", "on"),
@@ -341,6 +351,10 @@ mod tests {
         ("action", "serve"),
         ("wait_ms", "3000"),
         ("linger_ms", "5000"),
+        ("mode", "recorded"),
+        ("hold_ms", "4000"),
+        ("second_publisher", "take_over"),
+        ("gather_ms", "50"),
         ("default_ttl_ms", "0"),
         ("max_object_bytes", "-1"),
     ];

@@ -293,6 +293,8 @@ async fn c1_every_form_that_is_sent_by_the_wrong_role_is_refused() {
         ("app", "*"),
         ("wait_ms", "1"),
         ("linger_ms", "1"),
+        ("hold_ms", "1"),
+        ("gather_ms", "1"),
         ("default_ttl_ms", "1"),
         ("max_object_bytes", "1"),
         ("subject", "everyone"),

@@ -10,7 +10,7 @@ use contract::origin::Origin as Record;
 use contract::pattern::Pattern;
 use contract::protocol::Plane;
 use contract::report::Report;
-use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind};
+use contract::route::{CacheSettings, LiveSettings, Route, RouteAction, RouteKind, StreamMode};
 use contract::rule::Effect;
 use edge_agent::agent::{Agent, join};
 
@@ -36,6 +36,7 @@ pub(crate) fn route(effect: Effect) -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: effect,
+        mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
     }

@@ -10,6 +10,7 @@ use contract::rule::Effect;
 use crate::app::Error;
 use crate::app::routes::{
     CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind, Scoped,
+    SecondPublisher, StreamMode,
 };
 use crate::console::form::Form;
 
@@ -47,8 +48,12 @@ pub(super) fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
         .with("rewrite", it.rewrite.as_deref().unwrap_or_default())
         .with_all("identity", it.identity.iter().map(|kind| kind.as_str()))
         .with("default_effect", it.default_effect.as_str())
+        .with("mode", it.mode.as_str())
         .with("wait_ms", it.live.wait_ms)
         .with("linger_ms", it.live.linger_ms)
+        .with("hold_ms", it.live.hold_ms)
+        .with("second_publisher", it.live.second_publisher.as_str())
+        .with("gather_ms", it.live.gather_ms)
         .with("default_ttl_ms", it.cache.default_ttl_ms)
         .with("max_object_bytes", it.cache.max_object_bytes);
     for (name, given) in [("enabled", it.enabled), ("cache_enabled", it.cache.enabled)] {
@@ -75,6 +80,12 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
     let live = LiveSettings {
         wait_ms: form.take_number("wait_ms", COUNT).unwrap_or_default(),
         linger_ms: form.take_number("linger_ms", COUNT).unwrap_or_default(),
+        hold_ms: form.take_number("hold_ms", COUNT).unwrap_or_default(),
+        second_publisher: SecondPublisher::ALL
+            .into_iter()
+            .find(|one| form.has("second_publisher", one.as_str()))
+            .unwrap_or_default(),
+        gather_ms: form.take_number("gather_ms", COUNT).unwrap_or_default(),
     };
     let cache = CacheSettings {
         enabled: form.has("cache_enabled", "on"),
@@ -125,6 +136,10 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
         } else {
             Effect::Deny
         },
+        mode: StreamMode::ALL
+            .into_iter()
+            .find(|one| form.has("mode", one.as_str()))
+            .unwrap_or_default(),
         live,
         cache,
     };
