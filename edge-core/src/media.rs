@@ -1,10 +1,16 @@
 //! Reading FLV, AVC, HEVC, AAC and Enhanced RTMP headers just enough to relay them well: is this a
 //! keyframe, must a late joiner have it before anything else, what is the codec called.
 //!
-//! A message goes in, a [`Look`] comes out. At most some forty bytes are read and nothing is
-//! changed; what is not understood is plain media of its track. It does not know streams.
+//! A message goes in, a [`Look`] comes out; [`Lead`] does the same for a whole stream, of which
+//! several tracks may be one. Headers are read and nothing is changed; what is not understood is
+//! plain media of its track.
 
 mod flv;
+mod lead;
+mod tracks;
+
+pub use lead::Lead;
+pub use tracks::Tracks;
 
 use rtmp::{Message, MessageKind, data};
 
@@ -19,17 +25,18 @@ pub enum Track {
     Data,
 }
 
-/// What a late joiner must have before media makes sense; the newest of each is kept.
+/// What a late joiner must have before media makes sense; the newest of each is kept for each
+/// track, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// `onMetaData`.
     Metadata,
-    /// The decoder's settings of a video track.
-    Video(u8),
+    /// The decoder's settings of video.
+    Video,
     /// Color and the like of video (Enhanced RTMP).
     VideoMetadata,
-    /// The decoder's settings of an audio track.
-    Audio(u8),
+    /// The decoder's settings of audio.
+    Audio,
     /// Which channel is where (Enhanced RTMP).
     AudioChannels,
 }
@@ -57,6 +64,8 @@ impl std::fmt::Display for Codec {
 pub struct Look {
     /// Pictures, sound or data.
     pub track: Track,
+    /// Which of several it is for; the first where there is one only.
+    pub tracks: Tracks,
     /// Whether a viewer may begin here.
     pub keyframe: bool,
     /// Where it is kept for late joiners, if it is.
@@ -69,6 +78,7 @@ impl Look {
     const fn plain(track: Track) -> Self {
         Self {
             track,
+            tracks: Tracks::FIRST,
             keyframe: false,
             slot: None,
             codec: None,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use edge_core::live::{Bounds, Cursor, Entry, Form, Ring, Timeline};
-use edge_core::media::{Codec, Track};
+use edge_core::media::{Codec, Lead, Track};
 use rtmp::{Message, MessageKind, data};
 use tokio::sync::watch;
 
@@ -29,6 +29,7 @@ pub struct Head {
 struct Inner {
     ring: Ring,
     timeline: Timeline,
+    lead: Lead,
     video: Option<Codec>,
     audio: Option<Codec>,
     received: u64,
@@ -74,13 +75,15 @@ impl Head {
             return false;
         }
         let now = self.clock.now();
-        let look = edge_core::media::look(&message);
-        message.timestamp =
-            self.inner()
-                .timeline
-                .place(message.timestamp, look.slot.is_some(), now);
+        let look = {
+            let mut inner = self.inner();
+            let look = inner.lead.look(&message);
+            let header = look.slot.is_some();
+            message.timestamp = inner.timeline.place(message.timestamp, header, now);
+            look
+        };
         // Made into chunks outside of the lock: readers need not wait for that.
-        let entry = Arc::new(Entry::new(&message, now));
+        let entry = Arc::new(Entry::seen(&message, look, now));
         let newest = {
             let mut inner = self.inner();
             inner.count(&entry, message.payload.len() as u64, now);
@@ -93,7 +96,9 @@ impl Head {
 
     /// Says that what comes next is from another source.
     pub fn cut(&self) {
-        self.inner().timeline.cut();
+        let mut inner = self.inner();
+        inner.timeline.cut();
+        inner.lead = Lead::default();
     }
 
     /// Hears of new entries.

@@ -34,7 +34,12 @@ impl Entry {
     /// Makes a message into chunks.
     #[must_use]
     pub fn new(message: &Message, arrived: Duration) -> Self {
-        let look = media::look(message);
+        Self::seen(message, media::look(message), arrived)
+    }
+
+    /// Makes a message into chunks that was looked at already.
+    #[must_use]
+    pub fn seen(message: &Message, look: Look, arrived: Duration) -> Self {
         let encode = |message: &Message| {
             chunk::encode_shared(message, ChunkStreamId::of(message.kind), chunk::CHUNK_SIZE)
         };

@@ -35,8 +35,10 @@ impl Default for Bounds {
     }
 }
 
-/// Kinds of headers that are kept at most: chosen, because a stream has five and some tracks more.
-const MAX_KEPT: usize = 16;
+/// Headers that are kept at most. Chosen, because a track has two kinds and a stream sixteen
+/// tracks of each sort; all of them fit into a quarter of a megabyte.
+const MAX_KEPT: usize = 64;
+const MAX_KEPT_IN_ALL: usize = 256 << 10;
 /// A larger header is passed on, but not kept for late joiners.
 pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
 
@@ -109,10 +111,14 @@ impl Ring {
         if entry.size() > MAX_KEPT_BYTES {
             return;
         }
-        self.kept.retain(|(known, ..)| *known != slot);
-        if self.kept.len() < MAX_KEPT {
+        let tracks = &entry.look.tracks;
+        self.kept
+            .retain(|(known, _, older)| *known != slot || !tracks.covers(&older.look.tracks));
+        let size: usize = self.kept.iter().map(|(.., one)| one.size()).sum();
+        if self.kept.len() < MAX_KEPT && size + entry.size() <= MAX_KEPT_IN_ALL {
             self.kept.push((slot, number, Arc::clone(entry)));
-            self.kept.sort_by_key(|(slot, ..)| *slot);
+            // One for many tracks goes before a newer one for some of them.
+            self.kept.sort_by_key(|(slot, number, _)| (*slot, *number));
         }
     }
 
@@ -219,6 +225,7 @@ mod tests {
     use super::*;
     use crate::live::cursor::tests::{audio, inter, key, metadata, video_header};
     use proptest::prelude::*;
+    use rtmp::{Message, MessageKind};
 
     fn ring(messages: impl IntoIterator<Item = Entry>) -> Ring {
         let mut ring = Ring::default();
@@ -246,6 +253,38 @@ mod tests {
         let kept: Vec<u32> = ring.kept_before(18).map(|one| one.timestamp).collect();
         assert_eq!(kept, [0, 0]);
         assert_eq!(ring.kept_before(1).count(), 1);
+    }
+
+    #[test]
+    fn headers_are_kept_for_each_track() {
+        let video = |at, body: &[u8]| {
+            let message = Message::new(MessageKind::Video, at, 1, body.to_vec());
+            Entry::new(&message, Duration::from_millis(at.into()))
+        };
+        let both = b"\x96\x10hvc1\x00\0\0\x01a\x01\0\0\x01b";
+        let ring = ring([
+            video(1, b"\x90hvc1a"),
+            video(2, b"\x96\x00av01\x01b"),
+            // For both: neither of the former is needed any more.
+            video(3, both),
+            video(4, b"\xd4hvc1color"),
+            // For one of them: the one for both still is.
+            video(5, b"\x96\x00hvc1\x00c"),
+            video(6, b"\x96\x00zzz9\x02d"),
+        ]);
+        let kept: Vec<u32> = ring.kept_before(9).map(|one| one.timestamp).collect();
+        assert_eq!(kept, [3, 5, 6, 4]);
+    }
+
+    #[test]
+    fn headers_without_end_are_not_kept() {
+        let ring = ring((0..=255).map(|track| {
+            let body = [b"\x96\x00hvc1", &[track][..], &[0; 8_000]].concat();
+            let message = Message::new(MessageKind::Video, 0, 1, body);
+            Entry::new(&message, Duration::ZERO)
+        }));
+        let size: usize = ring.kept_before(256).map(|one| one.size()).sum();
+        assert!((1..=MAX_KEPT_IN_ALL).contains(&size), "{size}");
     }
 
     #[test]

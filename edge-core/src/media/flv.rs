@@ -2,7 +2,7 @@
 //!
 //! Bytes in, a [`Look`] out. Reads a byte only after having seen that it is there.
 
-use super::{Codec, Look, Slot, Track};
+use super::{Codec, Look, Slot, Track, Tracks};
 
 /// Codec numbers of plain FLV. 12 is the number that Chinese encoders use for HEVC.
 const AVC: u8 = 7;
@@ -11,6 +11,11 @@ const AAC: u8 = 10;
 /// The audio format that says that an enhanced header follows.
 const ENHANCED_AUDIO: u8 = 9;
 
+/// Frame types of video.
+const KEY: u8 = 1;
+/// No picture but a word to the player, such as that a seek begins.
+const COMMAND: u8 = 5;
+
 /// Packet types of Enhanced RTMP that video and audio share.
 const SEQUENCE_START: u8 = 0;
 const SEQUENCE_END: u8 = 2;
@@ -18,8 +23,16 @@ const SEQUENCE_END: u8 = 2;
 const METADATA: u8 = 4;
 const MPEG2_SEQUENCE_START: u8 = 5;
 const MOD_EX: u8 = 7;
+/// Packet types that wrap those of several tracks.
+const VIDEO_MULTITRACK: u8 = 6;
+const AUDIO_MULTITRACK: u8 = 5;
+/// How they do it: one track, many of one codec, or many with a codec each.
+const ONE_TRACK: u8 = 0;
+const MANY_CODECS: u8 = 2;
 /// Of ModEx parts that may stand before the packet. Chosen, because the specification knows one.
 const MAX_MOD_EX: usize = 8;
+/// Of tracks in one message: as many as there are numbers.
+const MAX_TRACKS: usize = 256;
 
 /// Looks at the body of a video message.
 pub(super) fn video(body: &[u8]) -> Look {
@@ -27,28 +40,34 @@ pub(super) fn video(body: &[u8]) -> Look {
     let Some(first) = body.first() else {
         return look;
     };
-    let key = (first >> 4) & 0b111 == 1;
+    let frame = (first >> 4) & 0b111;
     if first & 0x80 == 0 {
         let codec = first & 0x0f;
         look.codec = plain_video(codec);
         let framed = codec == AVC || codec == HEVC;
         match body.get(1) {
-            Some(0) if framed => look.slot = Some(Slot::Video(0)),
+            Some(_) if frame == COMMAND => {}
+            Some(0) if framed => look.slot = Some(Slot::Video),
             // 2 is the end of the sequence.
             Some(2) if framed => {}
-            Some(_) | None => look.keyframe = key,
+            Some(_) | None => look.keyframe = frame == KEY,
         }
         return look;
     }
-    let Some(packet) = enhanced(body, 6) else {
+    let Some(packet) = enhanced(body, VIDEO_MULTITRACK) else {
         return look;
     };
+    // What follows a command is its number; only metadata is sent as one with a codec behind it.
+    if frame == COMMAND && packet.kind != METADATA {
+        return look;
+    }
     look.codec = packet.codec;
+    look.tracks = packet.tracks;
     match packet.kind {
-        SEQUENCE_START | MPEG2_SEQUENCE_START => look.slot = Some(Slot::Video(packet.track)),
+        SEQUENCE_START | MPEG2_SEQUENCE_START => look.slot = Some(Slot::Video),
         METADATA => look.slot = Some(Slot::VideoMetadata),
         SEQUENCE_END => {}
-        _ => look.keyframe = key,
+        _ => look.keyframe = frame == KEY,
     }
     look
 }
@@ -63,16 +82,17 @@ pub(super) fn audio(body: &[u8]) -> Look {
     if format != ENHANCED_AUDIO {
         look.codec = plain_audio(format);
         if format == AAC && body.get(1) == Some(&0) {
-            look.slot = Some(Slot::Audio(0));
+            look.slot = Some(Slot::Audio);
         }
         return look;
     }
-    let Some(packet) = enhanced(body, 5) else {
+    let Some(packet) = enhanced(body, AUDIO_MULTITRACK) else {
         return look;
     };
     look.codec = packet.codec;
+    look.tracks = packet.tracks;
     match packet.kind {
-        SEQUENCE_START => look.slot = Some(Slot::Audio(packet.track)),
+        SEQUENCE_START => look.slot = Some(Slot::Audio),
         METADATA => look.slot = Some(Slot::AudioChannels),
         _ => {}
     }
@@ -81,8 +101,9 @@ pub(super) fn audio(body: &[u8]) -> Look {
 
 struct Packet {
     kind: u8,
+    /// Of the first track, where there are several.
     codec: Option<Codec>,
-    track: u8,
+    tracks: Tracks,
 }
 
 /// Reads an enhanced header; `multitrack` is the packet type that wraps others. `None` where it is
@@ -103,22 +124,45 @@ fn enhanced(body: &[u8], multitrack: u8) -> Option<Packet> {
         kind = rest.get(size)? & 0x0f;
         rest = &rest[size + 1..];
     }
-    let mut track = 0;
-    let mut codec = None;
     if kind == multitrack {
-        let wrapped = *rest.first()?;
-        rest = &rest[1..];
-        kind = wrapped & 0x0f;
-        // 2: many tracks, each with a codec of its own behind its number.
-        if wrapped >> 4 != 2 {
-            codec = four_cc(rest);
-            rest = rest.get(4..)?;
-        }
-        track = *rest.first()?;
-    } else {
-        codec = four_cc(rest);
+        return wrapped(rest);
     }
-    Some(Packet { kind, codec, track })
+    Some(Packet {
+        kind,
+        codec: four_cc(rest),
+        tracks: Tracks::FIRST,
+    })
+}
+
+/// Reads what stands behind the packet type that wraps others.
+fn wrapped(body: &[u8]) -> Option<Packet> {
+    let (first, mut rest) = body.split_first()?;
+    let (how, kind) = (first >> 4, first & 0x0f);
+    let each = usize::from(how == MANY_CODECS) * 4;
+    let codec = four_cc(rest);
+    if each == 0 {
+        rest = rest.get(4..)?;
+    }
+    let mut tracks = Tracks::one(*rest.get(each)?);
+    if how != ONE_TRACK {
+        // Codec, number and size stand before each track; what is cut short names no further one.
+        for _ in 0..MAX_TRACKS {
+            let Some([track, high, middle, low]) = rest.get(each..each + 4) else {
+                break;
+            };
+            tracks.insert(*track);
+            let size = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
+            let Some(next) = rest.get(each + 4 + size..) else {
+                break;
+            };
+            rest = next;
+        }
+    }
+    Some(Packet {
+        kind,
+        codec,
+        tracks,
+    })
 }
 
 fn four_cc(bytes: &[u8]) -> Option<Codec> {
@@ -155,48 +199,65 @@ fn plain_audio(format: u8) -> Option<Codec> {
 mod tests {
     use super::*;
 
+    #[track_caller]
     fn check(look: Look, codec: &str, keyframe: bool, slot: Option<Slot>) {
         let seen = look.codec.map(|codec| codec.to_string());
         assert_eq!(seen.unwrap_or_default(), codec, "{look:?}");
         assert_eq!((look.keyframe, look.slot), (keyframe, slot), "{look:?}");
     }
 
+    #[track_caller]
+    fn check_tracks(look: Look, slot: Option<Slot>, tracks: &[u8]) {
+        assert_eq!(look.slot, slot, "{look:?}");
+        let seen: Vec<u8> = (0..=255).filter(|one| look.tracks.contains(*one)).collect();
+        assert_eq!(seen, tracks, "{look:?}");
+    }
+
+    const VIDEO: Option<Slot> = Some(Slot::Video);
+    const AUDIO: Option<Slot> = Some(Slot::Audio);
+
     #[test]
     fn tells_plain_video_apart() {
-        check(
-            video(&[0x17, 0, 0, 0, 0]),
-            "avc",
-            false,
-            Some(Slot::Video(0)),
-        );
+        check(video(&[0x17, 0, 0, 0, 0]), "avc", false, VIDEO);
         check(video(&[0x17, 1, 0, 0, 0]), "avc", true, None);
         check(video(&[0x27, 1, 0, 0, 0]), "avc", false, None);
         check(video(&[0x17, 2, 0, 0, 0]), "avc", false, None);
-        check(video(&[0x1c, 0]), "hevc", false, Some(Slot::Video(0)));
+        check(video(&[0x1c, 0]), "hevc", false, VIDEO);
         check(video(&[0x12]), "h263", true, None);
-        check(video(&[0x57, 0]), "avc", false, Some(Slot::Video(0)));
+        // A seek begins: what looks like settings of a decoder is no such thing.
+        check(video(&[0x57, 0]), "avc", false, None);
         check(video(&[]), "", false, None);
     }
 
     #[test]
     fn tells_enhanced_video_apart() {
-        check(video(b"\x90hvc1"), "hvc1", false, Some(Slot::Video(0)));
-        check(video(b"\x91hvc1\0\0\0"), "hvc1", true, None);
-        check(video(b"\xa1hvc1\0\0\0"), "hvc1", false, None);
-        check(video(b"\x93av01"), "av01", true, None);
-        check(video(b"\xa3av01"), "av01", false, None);
-        check(video(b"\x92av01"), "av01", false, None);
-        check(video(b"\x94hvc1"), "hvc1", false, Some(Slot::VideoMetadata));
-        // One track of several: its number follows the codec.
-        check(
-            video(b"\x96\x00hvc1\x02"),
-            "hvc1",
-            false,
-            Some(Slot::Video(2)),
-        );
-        check(video(b"\x96\x01hvc1\x02"), "hvc1", true, None);
+        for codec in ["avc1", "hvc1", "av01", "vp09", "vp08", "vvc1", "zzz9"] {
+            let body = |first: u8| [&[first], codec.as_bytes(), &[0, 0, 0]].concat();
+            check(video(&body(0x90)), codec, false, VIDEO);
+            check(video(&body(0x91)), codec, true, None);
+            check(video(&body(0xa1)), codec, false, None);
+            check(video(&body(0x92)), codec, false, None);
+            check(video(&body(0x93)), codec, true, None);
+            check(video(&body(0xa3)), codec, false, None);
+            check(video(&body(0x95)), codec, false, VIDEO);
+            for metadata in [0x94, 0xd4] {
+                let look = video(&body(metadata));
+                check(look, codec, false, Some(Slot::VideoMetadata));
+            }
+        }
+        // A command has a number behind it, and no codec.
+        check(video(b"\xd0\x00"), "", false, None);
+        check(video(b"\xd0hvc1"), "", false, None);
         // A part of one byte stands before the packet.
         check(video(b"\x97\x00\x00\x01vp09"), "vp09", true, None);
+        // Nanoseconds, then a part of 257 bytes.
+        let long = [
+            &b"\x97\x02\x00\x0f\xff\x07\xff\x01\x00"[..],
+            &[7; 257],
+            b"\x01vp09",
+        ];
+        check(video(&long.concat()), "vp09", true, None);
+        check(video(b"\x91\0\0\0\0"), "", true, None);
         check(video(b"\x91hv"), "", true, None);
         check(video(b"\x97"), "", false, None);
         check(video(b"\x97\xff\xff"), "", false, None);
@@ -204,18 +265,57 @@ mod tests {
 
     #[test]
     fn tells_audio_apart() {
-        check(audio(&[0xaf, 0, 0x12]), "aac", false, Some(Slot::Audio(0)));
+        check(audio(&[0xaf, 0, 0x12]), "aac", false, AUDIO);
         check(audio(&[0xaf, 1]), "aac", false, None);
         check(audio(&[0x2f]), "mp3", false, None);
-        check(audio(b"\x90Opus"), "Opus", false, Some(Slot::Audio(0)));
-        check(audio(b"\x91Opus"), "Opus", false, None);
-        check(audio(b"\x94Opus"), "Opus", false, Some(Slot::AudioChannels));
-        check(
-            audio(b"\x95\x00Opus\x01"),
-            "Opus",
-            false,
-            Some(Slot::Audio(1)),
-        );
+        for codec in ["Opus", "fLaC", "ac-3", "ec-3", "mp4a", ".mp3", "zzz9"] {
+            let body = |first: u8| [&[first], codec.as_bytes(), &[0]].concat();
+            check(audio(&body(0x90)), codec, false, AUDIO);
+            check(audio(&body(0x91)), codec, false, None);
+            check(audio(&body(0x92)), codec, false, None);
+            check(audio(&body(0x94)), codec, false, Some(Slot::AudioChannels));
+        }
+        check(audio(b"\x97\x00\x00\x01Opus"), "Opus", false, None);
         check(audio(&[]), "", false, None);
+    }
+
+    #[test]
+    fn tells_tracks_apart() {
+        check_tracks(video(&[0x17, 0, 0, 0, 0]), VIDEO, &[0]);
+        check_tracks(video(b"\x90hvc1"), VIDEO, &[0]);
+        // One of several: its number follows the codec.
+        check_tracks(video(b"\x96\x00hvc1\x02"), VIDEO, &[2]);
+        check(video(b"\x96\x01hvc1\x02"), "hvc1", true, None);
+        let metadata = video(b"\xd6\x04hvc1\x02\x02");
+        check_tracks(metadata, Some(Slot::VideoMetadata), &[2]);
+        // Many of one codec: number, size, body.
+        let many = b"\x96\x10hvc1\x00\0\0\x02ab\x05\0\0\x01c";
+        check_tracks(video(many), VIDEO, &[0, 5]);
+        check(video(many), "hvc1", false, VIDEO);
+        // Many with a codec each.
+        let mixed = b"\x96\x20hvc1\x01\0\0\x02abav01\xff\0\0\x01c";
+        check_tracks(video(mixed), VIDEO, &[1, 255]);
+        check(video(mixed), "hvc1", false, VIDEO);
+        // Cut short, and with a size that is not there.
+        check_tracks(video(&many[..12]), VIDEO, &[0]);
+        check_tracks(video(b"\x96\x10hvc1\x03\xff\xff\xffa"), VIDEO, &[3]);
+        check_tracks(video(b"\x96\x20hvc1"), None, &[0]);
+        check_tracks(audio(b"\x95\x00Opus\x01"), AUDIO, &[1]);
+        let channels = audio(b"\x95\x04Opus\x01\x01");
+        check_tracks(channels, Some(Slot::AudioChannels), &[1]);
+    }
+
+    #[test]
+    fn takes_every_beginning_of_every_body() {
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let body = [first, second, b'h', b'v', b'c', b'1', 1, 0, 0, 9, 1];
+                for length in 0..=body.len() {
+                    // That it returns is all that is asked.
+                    let (picture, sound) = (video(&body[..length]), audio(&body[..length]));
+                    assert_eq!((picture.track, sound.track), (Track::Video, Track::Audio));
+                }
+            }
+        }
     }
 }
