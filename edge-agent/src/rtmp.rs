@@ -8,6 +8,7 @@ mod driver;
 mod publishing;
 mod reading;
 mod relay;
+mod roles;
 mod viewing;
 mod way;
 

@@ -2,17 +2,20 @@
 //! ruling becomes answers to the client and wishes to the driver.
 //!
 //! Bytes, settings and the time go in; [`Output`]s come out. The invariants: nothing is asked of
-//! the driver before the client is admitted for exactly that; a refusal is followed by a close;
-//! at most one stream is played or published at a time; no text of a server behind this edge, and
-//! no secret of the client, stands in any answer or record.
+//! the driver before the client is admitted for exactly that; each message stream plays or
+//! publishes at most one stream, and is judged by itself; a refusal is followed by a close, unless
+//! another of the client's streams goes on; no text of a server behind this edge, and no secret of
+//! the client, stands in any answer or record.
 //!
 //! It does not know sockets, hubs or other sessions.
 
 mod connect;
+mod judged;
 mod output;
 mod streams;
+mod telling;
 
-pub use output::{Closing, Ending, Output, PlayerWish, Wanted};
+pub use output::{Closing, Ending, Output, Part, PlayerWish, Wanted};
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -25,7 +28,7 @@ use contract::report::{SessionRecord, SessionState};
 use rtmp::server::{self, Event};
 use rtmp::{Fault, Limits};
 
-use crate::admission::{self, Door, Outcome, Ruling};
+use crate::admission::{Door, Ruling};
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,22 +45,28 @@ pub struct Peer {
 pub struct Session {
     wire: server::Session,
     peer: Peer,
+    /// What is known of the connection itself.
+    connected: Option<Facts>,
+    /// What the record tells: the connection's facts, later those of its newest stream.
     facts: Option<Facts>,
     /// The application as the client sent it, without the parameters of signing in.
     app: String,
     encoder: bool,
     ruling: Option<Ruling>,
     admitted: bool,
-    active: Option<Active>,
+    /// What the client does, at most once a message stream; the wire bounds those.
+    active: Vec<Active>,
     closing: bool,
     outputs: VecDeque<Output>,
 }
 
-/// What the client does.
+/// What the client does on one message stream.
 struct Active {
     stream_id: u32,
     name: String,
     kind: Kind,
+    facts: Facts,
+    ruling: Ruling,
 }
 
 enum Kind {
@@ -72,12 +81,13 @@ impl Session {
         Self {
             wire: server::Session::new(limits, now),
             peer,
+            connected: None,
             facts: None,
             app: String::new(),
             encoder: false,
             ruling: None,
             admitted: false,
-            active: None,
+            active: Vec::new(),
             closing: false,
             outputs: VecDeque::new(),
         }
@@ -130,32 +140,33 @@ impl Session {
             Event::Publish(publish) => self.publish(&publish, door),
             Event::Play(play) => self.play(&play, door),
             Event::Media(message) => {
-                let publishing = self.active.as_ref().is_some_and(|active| {
-                    matches!(active.kind, Kind::Publish) && active.stream_id == message.stream_id
-                });
-                if publishing {
+                let at = self.at(message.stream_id);
+                if at.is_some_and(|active| matches!(active.kind, Kind::Publish)) {
                     self.outputs.push_back(Output::Media(message));
                 }
             }
             Event::Pause {
-                stream_id, paused, ..
-            } => self.pause(stream_id, paused),
+                stream_id,
+                paused,
+                position_ms,
+            } => self.pause(stream_id, paused, position_ms as u32),
+            Event::Seek {
+                stream_id,
+                position_ms,
+            } => {
+                let position_ms = position_ms as u32;
+                self.wish(stream_id, PlayerWish::Seek { position_ms });
+            }
             Event::ReceiveAudio { stream_id, wanted } => {
                 self.wish(stream_id, PlayerWish::Audio(wanted));
             }
             Event::ReceiveVideo { stream_id, wanted } => {
                 self.wish(stream_id, PlayerWish::Video(wanted));
             }
-            Event::FcUnpublish { .. } => {
-                if let Some(Active {
-                    kind: Kind::Publish,
-                    stream_id,
-                    ..
-                }) = self.active
-                {
-                    self.leave(stream_id);
-                }
+            Event::GetStreamLength { transaction, name } => {
+                self.ask_length(transaction, &name, door);
             }
+            Event::FcUnpublish { name, .. } => self.unpublish(&name),
             Event::CloseStream { stream_id } | Event::DeleteStream { stream_id } => {
                 self.leave(stream_id);
             }
@@ -165,9 +176,7 @@ impl Session {
             Event::ReleaseStream { .. }
             | Event::FcPublish { .. }
             | Event::FcSubscribe { .. }
-            | Event::GetStreamLength { .. }
             | Event::CreateStream { .. }
-            | Event::Seek { .. }
             | Event::Command { .. }
             | Event::Other(_)
             | Event::BufferLength { .. } => {}
@@ -223,7 +232,7 @@ impl Session {
         }
         self.flush();
         self.closing = true;
-        self.active = None;
+        self.active.clear();
         self.outputs.push_back(Output::Close(Closing {
             ending,
             reason,
@@ -231,45 +240,21 @@ impl Session {
         }));
     }
 
-    /// Judges the session again by changed settings, or because time has passed; one that is no
-    /// longer allowed is told so and closed.
-    pub fn rejudge(&mut self, door: &Door<'_>) {
-        let (Some(facts), true, false) = (&self.facts, door.snapshot.is_some(), self.closing)
-        else {
-            return;
-        };
-        let mut facts = facts.clone();
-        facts.admitted_ms = facts.admitted_ms.or(Some(facts.at_ms));
-        facts.at_ms = door.at_ms;
-        let ruling = admission::judge(door, &facts);
-        let reason = match ruling.outcome {
-            Outcome::Refuse(Reason::WrongEdge) => Reason::Moved,
-            Outcome::Refuse(_) => Reason::NoLongerAllowed,
-            Outcome::Challenge { .. } if facts.action.is_some() => Reason::NoLongerAllowed,
-            // Where it belongs counts when it comes next; nothing is taken from it now.
-            Outcome::Admit(_)
-            | Outcome::Relay(_)
-            | Outcome::Redirect(_)
-            | Outcome::Challenge { .. }
-            | Outcome::Postpone => return,
-        };
-        let detail = match ruling.outcome {
-            Outcome::Refuse(why) => Some(why.sentence().to_owned()),
-            Outcome::Admit(_)
-            | Outcome::Relay(_)
-            | Outcome::Redirect(_)
-            | Outcome::Challenge { .. }
-            | Outcome::Postpone => None,
-        };
-        self.ruling = Some(ruling);
-        self.tell_end(reason);
-        self.close(Ending::Ended, reason, detail);
-    }
-
     /// Ends the session for a reason that lies outside of it: a kick, a stop, the stream's end.
     pub fn end(&mut self, reason: Reason) {
-        self.tell_end(reason);
+        self.tell_all(reason);
         self.close(Ending::Ended, reason, None);
+    }
+
+    /// One of the client's streams ended; with its last one the session does.
+    pub fn stream_ended(&mut self, stream_id: u32, reason: Reason) {
+        let Some(active) = self.remove(stream_id) else {
+            return;
+        };
+        self.tell_end(active, reason);
+        if self.active.is_empty() {
+            self.close(Ending::Ended, reason, None);
+        }
     }
 
     /// Asks whether the client is still there; [`Output::Alive`] is the answer.

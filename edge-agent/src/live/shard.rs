@@ -237,9 +237,11 @@ impl Worker {
             Call::Wish(id, wish) => self.with(id, |viewer, ring, now| {
                 let cursor = &mut viewer.seat.cursor;
                 match wish {
-                    PlayerWish::Pause(paused) => cursor.pause(paused, ring, now),
+                    PlayerWish::Pause { paused, .. } => cursor.pause(paused, ring, now),
                     PlayerWish::Audio(wanted) => cursor.want_audio(wanted),
                     PlayerWish::Video(wanted) => cursor.want_video(wanted, ring, now),
+                    // Of a live stream there is only now.
+                    PlayerWish::Seek { .. } => {}
                 }
                 None
             }),

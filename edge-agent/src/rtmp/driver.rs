@@ -18,12 +18,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::publishing::{Claim, Publishing};
 use super::reading;
-use super::viewing::{Playing, Waiting};
+use super::roles::{RoleEvent, Roles};
 use super::{Gate, Plane, door};
 use crate::control::Settings;
-use crate::live::{HubState, Over};
+use crate::live::Over;
 use crate::sessions;
 
 /// How long a client may take to read an answer. Chosen, because answers are small.
@@ -39,29 +38,13 @@ const QUIET: Duration = Duration::from_secs(15);
 /// As long may a client take after `connect` to ask for what it can be admitted to.
 const SILENT: Duration = Duration::from_secs(50);
 
-/// What the client does now.
-pub(super) enum Role {
-    /// Nothing yet, or nothing any more.
-    Idle,
-    /// It wants a stream that is not there yet.
-    Waiting(Waiting),
-    /// It plays.
-    Playing(Playing),
-    /// It wants to publish what another client publishes.
-    Claiming(Box<Claim>),
-    /// It publishes.
-    Publishing(Box<Publishing>),
-}
-
 /// What happened.
 enum Event {
     Readable,
     Settings,
     Asked(Reason),
     Due,
-    State(HubState),
-    Over(Over),
-    Role(super::publishing::Happened),
+    Role(u32, RoleEvent),
 }
 
 pub(super) struct Driver {
@@ -69,7 +52,7 @@ pub(super) struct Driver {
     pub(super) socket: Arc<TcpStream>,
     pub(super) session: Session,
     pub(super) record: sessions::Session,
-    pub(super) role: Role,
+    pub(super) roles: Roles,
     settings: watch::Receiver<Arc<Settings>>,
     gate: Option<Box<dyn Gate>>,
     pub(super) out: Vec<Bytes>,
@@ -99,7 +82,7 @@ pub(super) async fn drive(
         settings: plane.context.settings.clone(),
         kicked: record.ended(),
         stop: plane.context.stop.soft(),
-        role: Role::Idle,
+        roles: Roles::default(),
         gate: Some(gate),
         out: Vec::new(),
         later: VecDeque::new(),
@@ -126,14 +109,14 @@ impl Driver {
     async fn next(&mut self) -> Event {
         let now = self.plane.context.clock.now();
         let due = self
-            .role
+            .roles
             .deadline()
             .into_iter()
             .chain(self.session.next_deadline())
             .fold(self.rejudge, Duration::min);
         let due = Instant::now() + due.saturating_sub(now);
         // While a stream is being claimed the publisher's first messages wait in the socket.
-        let reads = !matches!(self.role, Role::Claiming(_));
+        let reads = !self.roles.are_claiming();
         tokio::select! {
             () = self.kicked.cancelled() => {
                 Event::Asked(self.record.end_reason().unwrap_or(Reason::EndedByOperator))
@@ -142,7 +125,7 @@ impl Driver {
             Ok(()) = self.settings.changed() => Event::Settings,
             // An error is seen by the read that follows.
             _ = self.socket.readable(), if reads => Event::Readable,
-            event = self.role.next() => event,
+            (stream_id, event) = self.roles.next() => Event::Role(stream_id, event),
             () = tokio::time::sleep_until(due) => Event::Due,
         }
     }
@@ -156,18 +139,23 @@ impl Driver {
             }
             Event::Asked(reason) => self.session.end(reason),
             Event::Due => self.due(),
-            Event::State(state) => self.stream_is(state).await,
-            Event::Over(over) => {
-                self.role = Role::Idle;
-                self.session.sent_past(over.sent);
-                self.closing = Some(Closing {
-                    ending: Ending::Ended,
-                    reason: over.reason.unwrap_or(Reason::Internal),
-                    detail: None,
-                });
-            }
-            Event::Role(happened) => self.publishing_happened(happened),
+            Event::Role(stream_id, event) => match event {
+                RoleEvent::State(state) => self.stream_is(stream_id, state).await,
+                RoleEvent::Over(over) => self.ended_by_worker(stream_id, &over),
+                RoleEvent::Publishing(happened) => self.publishing_happened(stream_id, happened),
+            },
         }
+    }
+
+    /// A viewer was ended by whoever writes to its socket: there is no use in another word.
+    fn ended_by_worker(&mut self, stream_id: u32, over: &Over) {
+        self.roles.take(stream_id);
+        self.session.sent_past(over.sent);
+        self.closing = Some(Closing {
+            ending: Ending::Ended,
+            reason: over.reason.unwrap_or(Reason::Internal),
+            detail: None,
+        });
     }
 
     fn read(&mut self) {
@@ -210,8 +198,8 @@ impl Driver {
                 Presence::Gone => self.session.end(Reason::TimedOut),
             }
         }
-        if self.role.deadline().is_some_and(|due| due <= now) {
-            self.waited_enough();
+        while let Some(stream_id) = self.roles.due(now) {
+            self.waited_enough(stream_id);
         }
     }
 
@@ -221,20 +209,16 @@ impl Driver {
             match output {
                 Output::Send(bytes) => self.out.push(bytes),
                 Output::Changed => self.describe(),
-                Output::Subscribe(wanted) => self.subscribe(*wanted).await,
-                Output::Unsubscribe => self.give_up_seat(None).await,
-                Output::Player(wish) => {
-                    if let Role::Playing(playing) = &self.role {
-                        playing.seat.wish(wish).await;
-                    }
-                }
+                Output::Subscribe(wanted, _part) => self.subscribe(*wanted).await,
+                Output::Unsubscribe { stream_id } => self.leave(stream_id, None).await,
+                Output::Player { stream_id, wish } => self.wish(stream_id, wish).await,
                 Output::Publish(wanted, kind) => self.publish(*wanted, kind),
-                Output::Media(message) => {
-                    if let Role::Publishing(publishing) = &self.role {
-                        publishing.publication.hub().append(message);
-                    }
+                Output::Media(message) => self.media(message),
+                Output::Unpublish { stream_id } => {
+                    self.roles.take(stream_id);
                 }
-                Output::Unpublish => self.role = Role::Idle,
+                // Nobody knows how long a live stream will be.
+                Output::Length { .. } => {}
                 Output::Alive => self.alive(),
                 Output::Close(closing) => {
                     self.closing.get_or_insert(closing);
@@ -265,8 +249,8 @@ impl Driver {
             return;
         }
         let out = std::mem::take(&mut self.out);
-        if let Role::Playing(playing) = &self.role {
-            playing.seat.command(joined(out)).await;
+        if let Some((_, seat)) = self.roles.seated() {
+            seat.command(joined(out)).await;
             return;
         }
         match reading::write(&self.socket, &out, ANSWER).await {
@@ -290,11 +274,13 @@ impl Driver {
 
     /// Says the last word, ends the record, hangs up.
     async fn close(mut self) {
-        self.give_up_seat(None).await;
+        if let Some((stream_id, _)) = self.roles.seated() {
+            self.leave(stream_id, None).await;
+        }
         let Some(closing) = self.closing.take() else {
             return;
         };
-        self.role = Role::Idle;
+        self.roles.clear();
         let gone = matches!(closing.reason, Reason::ClientClosed | Reason::TooSlow);
         if !gone
             && reading::write(&self.socket, &self.out, LAST_WORD)
@@ -312,29 +298,6 @@ impl Driver {
         }
         if !gone {
             reading::close(&self.socket, LAST_WORD).await;
-        }
-    }
-}
-
-impl Role {
-    /// When [`Driver::waited_enough`] wants to be called.
-    fn deadline(&self) -> Option<Duration> {
-        match self {
-            Self::Waiting(waiting) => Some(waiting.until),
-            Self::Idle | Self::Playing(_) | Self::Claiming(_) | Self::Publishing(_) => None,
-        }
-    }
-
-    async fn next(&mut self) -> Event {
-        match self {
-            Self::Idle => std::future::pending().await,
-            Self::Waiting(waiting) => Event::State(waiting.stream.changed().await),
-            Self::Playing(playing) => tokio::select! {
-                state = playing.stream.changed() => Event::State(state),
-                over = playing.seat.over() => Event::Over(over),
-            },
-            Self::Claiming(claim) => Event::Role(claim.next().await),
-            Self::Publishing(publishing) => Event::Role(publishing.next().await),
         }
     }
 }

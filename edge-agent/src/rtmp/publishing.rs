@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use contract::reason::Reason;
 use edge_core::session::Wanted;
+use rtmp::Message;
 use rtmp::server::PublishKind;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::driver::{Driver, Role};
+use super::driver::Driver;
 use super::relay;
+use super::roles::Role;
 use super::way::{Way, target};
 use crate::live::{Busy, HubKey, HubState, Live, Publication, Publisher};
 use crate::sessions;
@@ -42,6 +44,9 @@ pub(super) struct Claim {
     work: Pin<Box<dyn Future<Output = Result<Publication, Reason>> + Send>>,
     probes: Option<mpsc::Receiver<oneshot::Sender<()>>>,
     rest: Option<(Way, PublishKind)>,
+    /// What the client sent already. Nothing more is read from it until the claim is settled, so
+    /// this is what one read brought to its end.
+    held: Vec<Message>,
 }
 
 /// What happened to a publisher.
@@ -97,12 +102,13 @@ async fn ended(state: &mut watch::Receiver<HubState>) -> Reason {
 
 impl Driver {
     pub(super) fn publish(&mut self, wanted: Wanted, kind: PublishKind) {
+        let stream_id = wanted.stream_id;
         let settings = self.plane.settings();
         let snapshot = settings.snapshot.as_deref();
         let way =
             snapshot.and_then(|snapshot| Way::new(wanted, &self.session, &self.record, snapshot));
         let Some((way, key)) = way.and_then(|way| Some((way.clone(), way.key()?))) else {
-            self.session.publish_failed(Reason::Destination);
+            self.session.publish_failed(stream_id, Reason::Destination);
             return;
         };
         self.record
@@ -113,82 +119,101 @@ impl Driver {
             probe,
         };
         match self.plane.live.publish(key.clone(), publisher.clone()) {
-            Ok(publication) => self.begin(publication, way, kind, probes),
+            Ok(publication) => self.begin(stream_id, publication, way, kind, probes),
             Err(Busy::Publisher(other)) => {
                 let live = self.plane.live.clone();
-                self.role = Role::Claiming(Box::new(Claim {
+                let claim = Claim {
                     work: Box::pin(take_over(live, key, publisher, other)),
                     probes: Some(probes),
                     rest: Some((way, kind)),
-                }));
+                    held: Vec::new(),
+                };
+                self.roles.put(stream_id, Role::Claiming(Box::new(claim)));
             }
         }
     }
 
     fn begin(
         &mut self,
+        stream_id: u32,
         publication: Publication,
         way: Way,
         kind: PublishKind,
         probes: mpsc::Receiver<oneshot::Sender<()>>,
     ) {
         let answer = relay::push(&self.plane, &publication, way, kind);
-        self.role = Role::Publishing(Box::new(Publishing {
+        let publishing = Publishing {
             state: publication.hub().watch(),
             publication,
             answer: Some(answer),
             probes,
             asking: Vec::new(),
-        }));
+        };
+        let role = Role::Publishing(Box::new(publishing));
+        self.roles.put(stream_id, role);
     }
 
-    pub(super) fn publishing_happened(&mut self, happened: Happened) {
+    /// A message of a stream that the client publishes.
+    pub(super) fn media(&mut self, message: Message) {
+        match self.roles.get_mut(message.stream_id) {
+            Some(Role::Publishing(publishing)) => publishing.publication.hub().append(message),
+            Some(Role::Claiming(claim)) => claim.held.push(message),
+            Some(Role::Waiting(_) | Role::Playing(_)) | None => {}
+        }
+    }
+
+    pub(super) fn publishing_happened(&mut self, stream_id: u32, happened: Happened) {
         match happened {
-            Happened::Claimed(claimed) => self.claimed(claimed),
+            Happened::Claimed(claimed) => self.claimed(stream_id, claimed),
             Happened::Answered(Ok(())) => {
-                if let Role::Publishing(publishing) = &self.role
+                if let Some(Role::Publishing(publishing)) = self.roles.get(stream_id)
                     && let Some(hop) = publishing.publication.hub().next_hop()
                 {
                     self.record.update(|record| record.next_hop = Some(hop));
                 }
-                self.session.publish_started();
+                self.session.publish_started(stream_id);
             }
             Happened::Answered(Err(reason)) => {
-                self.role = Role::Idle;
-                self.session.publish_failed(reason);
+                self.roles.take(stream_id);
+                self.session.publish_failed(stream_id, reason);
             }
             Happened::Probe(asker) => {
-                if let Role::Publishing(publishing) = &mut self.role {
+                if let Some(Role::Publishing(publishing)) = self.roles.get_mut(stream_id) {
                     publishing.asking.push(asker);
                 }
                 self.session.ping(self.plane.context.clock.now());
             }
             Happened::Ended(reason) => {
-                self.role = Role::Idle;
-                self.session.end(reason);
+                self.roles.take(stream_id);
+                self.session.stream_ended(stream_id, reason);
             }
         }
     }
 
-    fn claimed(&mut self, claimed: Result<Publication, Reason>) {
-        let Role::Claiming(mut claim) = std::mem::replace(&mut self.role, Role::Idle) else {
+    fn claimed(&mut self, stream_id: u32, claimed: Result<Publication, Reason>) {
+        let Some(Role::Claiming(mut claim)) = self.roles.take(stream_id) else {
             return;
         };
         match (claimed, claim.rest.take(), claim.probes.take()) {
             (Ok(publication), Some((way, kind)), Some(probes)) => {
-                self.begin(publication, way, kind, probes);
+                self.begin(stream_id, publication, way, kind, probes);
+                for message in claim.held {
+                    self.media(message);
+                }
             }
-            (Ok(_), _, _) => self.session.publish_failed(Reason::Internal),
-            (Err(reason), _, _) => self.session.publish_failed(reason),
+            (Ok(_), _, _) => self.session.publish_failed(stream_id, Reason::Internal),
+            (Err(reason), _, _) => self.session.publish_failed(stream_id, reason),
         }
     }
 
     /// The client answered a ping: who asked whether it is there hears it.
     pub(super) fn alive(&mut self) {
-        if let Role::Publishing(publishing) = &mut self.role {
-            for asker in publishing.asking.drain(..) {
-                // Who asked may have given up.
-                let _ = asker.send(());
+        for role in self.roles.iter_mut() {
+            if let Role::Publishing(publishing) = role {
+                for asker in publishing.asking.drain(..) {
+                    // Who asked may have given up.
+                    let _ = asker.send(());
+                }
             }
         }
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use contract::reason::Reason;
 use edge_core::live::Form;
-use edge_core::session::{Output, Wanted};
+use edge_core::session::{Output, PlayerWish, Wanted};
 use tokio::sync::watch;
 
-use super::driver::{Driver, Role, joined};
+use super::driver::{Driver, joined};
 use super::relay;
+use super::roles::Role;
 use super::way::{Way, target};
 use crate::live::{HubState, Seat, SeatHandle, Subscription};
 
@@ -19,7 +20,6 @@ const LAST_MEDIA: Duration = Duration::from_secs(5);
 pub(super) struct Stream {
     subscription: Subscription,
     state: watch::Receiver<HubState>,
-    stream_id: u32,
 }
 
 impl Stream {
@@ -52,7 +52,7 @@ impl Driver {
         let way =
             snapshot.and_then(|snapshot| Way::new(wanted, &self.session, &self.record, snapshot));
         let Some((way, key)) = way.and_then(|way| Some((way.clone(), way.key()?))) else {
-            self.session.play_failed(Reason::Destination);
+            self.session.play_failed(stream_id, Reason::Destination);
             return;
         };
         self.record
@@ -64,37 +64,37 @@ impl Driver {
         }
         let mut state = subscription.hub().watch();
         let now_is = *state.borrow_and_update();
-        self.role = Role::Waiting(Waiting {
+        let waiting = Waiting {
             stream: Stream {
                 subscription,
                 state,
-                stream_id,
             },
             until: self.plane.context.clock.now() + wait,
-        });
-        self.stream_is(now_is).await;
+        };
+        self.roles.put(stream_id, Role::Waiting(waiting));
+        self.stream_is(stream_id, now_is).await;
     }
 
     /// The stream's state changed, or is looked at for the first time.
-    pub(super) async fn stream_is(&mut self, state: HubState) {
-        match (&self.role, state) {
-            (Role::Waiting(_), HubState::Live) => self.take_seat().await,
-            (Role::Waiting(_), HubState::Ended(reason)) => {
-                self.role = Role::Idle;
-                self.session.play_failed(reason);
+    pub(super) async fn stream_is(&mut self, stream_id: u32, state: HubState) {
+        match (self.roles.get(stream_id), state) {
+            (Some(Role::Waiting(_)), HubState::Live) => self.take_seat(stream_id).await,
+            (Some(Role::Waiting(_)), HubState::Ended(reason)) => {
+                self.roles.take(stream_id);
+                self.session.play_failed(stream_id, reason);
             }
-            (Role::Playing(_), HubState::Ended(reason)) => {
-                self.give_up_seat(Some(LAST_MEDIA)).await;
-                self.session.end(reason);
+            (Some(Role::Playing(_)), HubState::Ended(reason)) => {
+                self.leave(stream_id, Some(LAST_MEDIA)).await;
+                self.session.stream_ended(stream_id, reason);
             }
-            (Role::Waiting(_) | Role::Playing(_), HubState::Waiting(_) | HubState::Live)
-            | (Role::Idle | Role::Claiming(_) | Role::Publishing(_), _) => {}
+            (Some(Role::Waiting(_) | Role::Playing(_)), HubState::Waiting(_) | HubState::Live)
+            | (Some(Role::Claiming(_) | Role::Publishing(_)) | None, _) => {}
         }
     }
 
     /// Nobody published the stream in time.
-    pub(super) fn waited_enough(&mut self) {
-        let Role::Waiting(waiting) = &self.role else {
+    pub(super) fn waited_enough(&mut self, stream_id: u32) {
+        let Some(Role::Waiting(waiting)) = self.roles.take(stream_id) else {
             return;
         };
         let reason = match waiting.stream.subscription.hub().state() {
@@ -102,29 +102,42 @@ impl Driver {
             HubState::Waiting(None) | HubState::Live => Reason::StreamNotFound,
             HubState::Ended(reason) => reason,
         };
-        self.role = Role::Idle;
-        self.session.play_failed(reason);
+        self.session.play_failed(stream_id, reason);
+    }
+
+    /// Something that a player asks for.
+    pub(super) async fn wish(&mut self, stream_id: u32, wish: PlayerWish) {
+        if let PlayerWish::Seek { .. } = wish {
+            self.session.seek_failed(stream_id);
+        } else if let Some(Role::Playing(playing)) = self.roles.get(stream_id) {
+            playing.seat.wish(wish).await;
+        }
     }
 
     /// The player is told that it begins, and a worker writes to it from now on: what it is told
     /// goes out in one write with the headers and the first media.
-    async fn take_seat(&mut self) {
-        let Role::Waiting(waiting) = std::mem::replace(&mut self.role, Role::Idle) else {
+    async fn take_seat(&mut self, stream_id: u32) {
+        let Some(Role::Waiting(waiting)) = self.roles.take(stream_id) else {
             return;
         };
+        if self.roles.seated().is_some() {
+            self.session.play_failed(stream_id, Reason::LimitReached);
+            return;
+        }
         let stream = waiting.stream;
-        self.session.play_started();
+        self.session.play_started(stream_id, false);
         // What else came with the same bytes as `play` (its end, a fault) is done afterwards.
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Send(bytes) => self.out.push(bytes),
                 later @ (Output::Changed
-                | Output::Subscribe(_)
-                | Output::Unsubscribe
-                | Output::Player(_)
+                | Output::Subscribe(..)
+                | Output::Unsubscribe { .. }
+                | Output::Player { .. }
+                | Output::Length { .. }
                 | Output::Publish(..)
                 | Output::Media(_)
-                | Output::Unpublish
+                | Output::Unpublish { .. }
                 | Output::Alive
                 | Output::Close(_)) => self.later.push_back(later),
             }
@@ -133,12 +146,12 @@ impl Driver {
         if let Some(hop) = hub.next_hop() {
             self.record.update(|record| record.next_hop = Some(hop));
         }
-        let mut cursor = hub.head().join(Form::viewer(stream.stream_id));
+        let mut cursor = hub.head().join(Form::viewer(stream_id));
         if cursor
             .command(joined(std::mem::take(&mut self.out)))
             .is_err()
         {
-            self.session.play_failed(Reason::TooSlow);
+            self.session.play_failed(stream_id, Reason::TooSlow);
             return;
         }
         let mut seat = stream.subscription.seat(Seat {
@@ -147,20 +160,18 @@ impl Driver {
             record: self.record.clone(),
         });
         seat.take().await;
-        self.role = Role::Playing(Playing { stream, seat });
+        self.roles
+            .put(stream_id, Role::Playing(Playing { stream, seat }));
     }
 
-    /// The socket is this session's own again, after what its worker had begun to write.
-    pub(super) async fn give_up_seat(&mut self, patience: Option<Duration>) {
-        match std::mem::replace(&mut self.role, Role::Idle) {
-            Role::Playing(mut playing) => {
-                playing.seat.leave(patience).await;
-                let over = playing.seat.over().await;
-                self.session.sent_past(over.sent);
-                self.out.splice(0..0, over.rest);
-            }
-            Role::Waiting(_) => {}
-            other @ (Role::Idle | Role::Claiming(_) | Role::Publishing(_)) => self.role = other,
+    /// A player leaves its stream. The socket is this session's own again, after what its worker had
+    /// begun to write.
+    pub(super) async fn leave(&mut self, stream_id: u32, patience: Option<Duration>) {
+        if let Some(Role::Playing(mut playing)) = self.roles.take(stream_id) {
+            playing.seat.leave(patience).await;
+            let over = playing.seat.over().await;
+            self.session.sent_past(over.sent);
+            self.out.splice(0..0, over.rest);
         }
     }
 }

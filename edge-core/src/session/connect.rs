@@ -59,6 +59,7 @@ impl Session {
                 adobe::Step::Proven(proof) => facts.proof = proof,
             }
         }
+        self.connected = Some(facts.clone());
         self.facts = Some(facts.clone());
         self.outputs.push_back(Output::Changed);
         let transaction = connect.transaction;

@@ -5,7 +5,7 @@ use contract::admit::Passage;
 use contract::name::StreamName;
 use contract::reason::Reason;
 use rtmp::Message;
-use rtmp::server::PublishKind;
+use rtmp::server::{PlayFrom, PublishKind};
 
 /// What a session wants of its driver, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,18 +16,37 @@ pub enum Output {
     Changed,
     /// Find this stream; answer with [`super::Session::play_started`] or
     /// [`super::Session::play_failed`].
-    Subscribe(Box<Wanted>),
-    /// The player leaves its stream.
-    Unsubscribe,
+    Subscribe(Box<Wanted>, Part),
+    /// The player leaves the stream that it has on this message stream.
+    Unsubscribe {
+        /// The client's message stream.
+        stream_id: u32,
+    },
     /// Something a player asks for.
-    Player(PlayerWish),
+    Player {
+        /// The client's message stream.
+        stream_id: u32,
+        /// What it asks for.
+        wish: PlayerWish,
+    },
+    /// Say how long this stream is, by [`super::Session::length_known`]; where it is not known, as
+    /// of a live stream, nothing is said.
+    Length {
+        /// The client's transaction.
+        transaction: f64,
+        /// The stream, which the client may play; no message stream is meant.
+        wanted: Box<Wanted>,
+    },
     /// Take this stream; answer with [`super::Session::publish_started`] or
     /// [`super::Session::publish_failed`].
     Publish(Box<Wanted>, PublishKind),
-    /// A message of the published stream.
+    /// A message of a published stream, told by its message stream id.
     Media(Message),
-    /// The publisher ends its stream.
-    Unpublish,
+    /// The publisher ends the stream that it has on this message stream.
+    Unpublish {
+        /// The client's message stream.
+        stream_id: u32,
+    },
     /// The client answered a ping.
     Alive,
     /// Write what is left, then close.
@@ -49,11 +68,33 @@ pub struct Wanted {
     pub query: Option<String>,
 }
 
+/// What part of a stream a player asks for. Of a live stream there is only now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// Where it begins, and whether live or recorded is meant.
+    pub from: PlayFrom,
+    /// How much of it; `None` to the end.
+    pub duration_ms: Option<u32>,
+    /// Whether what plays on this message stream ends; else this follows it.
+    pub reset: bool,
+}
+
 /// What a player may ask for while it plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlayerWish {
     /// Hold, or go on.
-    Pause(bool),
+    Pause {
+        /// True to hold.
+        paused: bool,
+        /// Where the player is; it goes on from there.
+        position_ms: u32,
+    },
+    /// Go on from another place: answer with [`super::Session::sought`] or
+    /// [`super::Session::seek_failed`].
+    Seek {
+        /// Milliseconds from the begin.
+        position_ms: u32,
+    },
     /// Audio, or none.
     Audio(bool),
     /// Video, or none.

@@ -1,4 +1,4 @@
-//! `publish` and `play`: the second ruling, with the stream known, and how streams begin and end.
+//! `publish` and `play`: the second ruling, with the stream known, and what the client does with it.
 
 use contract::address::{AddressError, Requested};
 use contract::facts::{Action, Facts, Proof};
@@ -7,25 +7,29 @@ use contract::token::TOKEN_PARAMETER;
 use rtmp::server::{Play, Publish};
 
 use super::connect::{edge_address, token_of};
-use super::{Active, Ending, Kind, Output, PlayerWish, Session, Wanted};
+use super::telling::{PLAY_FAILED, PUBLISH_FAILED};
+use super::{Active, Ending, Kind, Output, Part, PlayerWish, Session, Wanted, judged};
 use crate::admission::{self, Door, Outcome, Ruling};
 
-const PLAY_FAILED: &str = "NetStream.Play.Failed";
-const PLAY_NOT_FOUND: &str = "NetStream.Play.StreamNotFound";
-const PUBLISH_FAILED: &str = "NetStream.Publish.BadName";
-const CLOSED: &str = "NetConnection.Connect.Closed";
+/// A stream that the client was let in to, and how that was judged.
+struct Admitted {
+    wanted: Wanted,
+    facts: Facts,
+    ruling: Ruling,
+}
+
+/// A stream that the client was not let in to, as far as it could be read.
+struct Denied {
+    facts: Option<Facts>,
+    ruling: Ruling,
+}
 
 impl Session {
     pub(super) fn publish(&mut self, publish: &Publish, door: &Door<'_>) {
         let at = (publish.stream_id, Action::Publish);
-        let Some(wanted) = self.admit_stream(at, &publish.name, door) else {
+        let Some(wanted) = self.begin_stream(at, &publish.name, Kind::Publish, door) else {
             return;
         };
-        self.active = Some(Active {
-            stream_id: publish.stream_id,
-            name: publish.name.clone(),
-            kind: Kind::Publish,
-        });
         self.outputs
             .push_back(Output::Publish(Box::new(wanted), publish.kind));
     }
@@ -33,80 +37,117 @@ impl Session {
     pub(super) fn play(&mut self, play: &Play, door: &Door<'_>) {
         // A player may go on to another stream on the same message stream.
         self.leave(play.stream_id);
+        let kind = Kind::Play {
+            reset: play.reset,
+            started: false,
+        };
         let at = (play.stream_id, Action::Play);
-        let Some(wanted) = self.admit_stream(at, &play.name, door) else {
+        let Some(wanted) = self.begin_stream(at, &play.name, kind, door) else {
             return;
         };
-        self.active = Some(Active {
-            stream_id: play.stream_id,
-            name: play.name.clone(),
-            kind: Kind::Play {
-                reset: play.reset,
-                started: false,
-            },
-        });
-        self.outputs.push_back(Output::Subscribe(Box::new(wanted)));
+        let part = Part {
+            from: play.from(),
+            duration_ms: (play.duration >= 0.0).then_some(play.duration as u32),
+            reset: play.reset,
+        };
+        self.outputs
+            .push_back(Output::Subscribe(Box::new(wanted), part));
     }
 
     /// Judges what the client wants to do; `None` when it was refused.
-    fn admit_stream(
+    fn begin_stream(
         &mut self,
         (stream_id, action): (u32, Action),
         name: &str,
+        kind: Kind,
         door: &Door<'_>,
     ) -> Option<Wanted> {
-        let facts = self.facts.clone()?;
-        if self.active.is_some() {
-            // One stream at a time: who asks for a second one is told, and keeps the first.
-            let ruling = admission::refused(Reason::LimitReached);
-            let says = ruling.says(Reason::LimitReached);
-            let code = failed(action);
-            self.wire
-                .status(stream_id, "error", code, &says, Vec::new());
-            self.flush();
-            return None;
-        }
-        let facts = match self.with_stream(facts, name, action, door) {
-            Ok(facts) => facts,
-            Err(reason) => {
-                self.refuse_stream(stream_id, action, admission::refused(reason), reason);
+        let Admitted {
+            wanted,
+            facts,
+            ruling,
+        } = match self.judge_stream((stream_id, action), name, door) {
+            Ok(admitted) => admitted,
+            Err(denied) => {
+                self.refuse_stream((stream_id, action), *denied, door);
                 return None;
             }
         };
-        let ruling = admission::judge(door, &facts);
-        let stream = facts.requested.stream.clone();
-        let query = query_for_server(&facts.requested);
-        self.facts = Some(facts);
-        let (passage, relayed) = match ruling.outcome.clone() {
-            Outcome::Admit(passage) => (passage, false),
-            Outcome::Relay(passage) => (passage, true),
-            Outcome::Refuse(reason) => {
-                self.refuse_stream(stream_id, action, ruling, reason);
-                return None;
-            }
-            Outcome::Redirect(edge) => {
-                let to = edge_address(door, edge);
-                self.redirect_stream(stream_id, action, ruling, to);
-                return None;
-            }
-            Outcome::Challenge { .. } | Outcome::Postpone => {
-                let reason = Reason::IdentityRequired;
-                self.refuse_stream(stream_id, action, ruling, reason);
-                return None;
-            }
-        };
-        let Some(stream) = stream else {
-            self.refuse_stream(stream_id, action, ruling, Reason::BadAddress);
-            return None;
-        };
-        self.ruling = Some(ruling);
+        self.facts = Some(facts.clone());
+        self.ruling = Some(ruling.clone());
         self.admit();
-        Some(Wanted {
+        self.active.push(Active {
+            stream_id,
+            name: name.to_owned(),
+            kind,
+            facts,
+            ruling,
+        });
+        Some(wanted)
+    }
+
+    /// Says how long a stream is, if the client may play it and somebody knows.
+    pub(super) fn ask_length(&mut self, transaction: f64, name: &str, door: &Door<'_>) {
+        // Who may not is told so when it plays.
+        if let Ok(admitted) = self.judge_stream((0, Action::Play), name, door) {
+            self.outputs.push_back(Output::Length {
+                transaction,
+                wanted: Box::new(admitted.wanted),
+            });
+        }
+    }
+
+    /// Whether the client may do this; where not, how that was judged.
+    fn judge_stream(
+        &self,
+        (stream_id, action): (u32, Action),
+        name: &str,
+        door: &Door<'_>,
+    ) -> Result<Admitted, Box<Denied>> {
+        let unread = |reason| {
+            let ruling = admission::refused(reason);
+            Box::new(Denied {
+                facts: None,
+                ruling,
+            })
+        };
+        let Some(facts) = self.connected.clone() else {
+            return Err(unread(Reason::ProtocolFault));
+        };
+        let facts = self
+            .with_stream(facts, name, action, door)
+            .map_err(unread)?;
+        let ruling = admission::judge(door, &facts);
+        let (passage, relayed) = match &ruling.outcome {
+            Outcome::Admit(passage) => (passage.clone(), false),
+            Outcome::Relay(passage) => (passage.clone(), true),
+            Outcome::Refuse(_)
+            | Outcome::Redirect(_)
+            | Outcome::Challenge { .. }
+            | Outcome::Postpone => {
+                let facts = Some(facts);
+                return Err(Box::new(Denied { facts, ruling }));
+            }
+        };
+        let Some(stream) = facts.requested.stream.clone() else {
+            let ruling = Ruling {
+                outcome: Outcome::Refuse(Reason::BadAddress),
+                ..ruling
+            };
+            let facts = Some(facts);
+            return Err(Box::new(Denied { facts, ruling }));
+        };
+        let wanted = Wanted {
             stream_id,
             passage,
             relayed,
             stream,
-            query,
+            query: query_for_server(&facts.requested),
+        };
+        Ok(Admitted {
+            wanted,
+            facts,
+            ruling,
         })
     }
 
@@ -143,148 +184,77 @@ impl Session {
         })
     }
 
-    /// `onStatus` with the reason and the decision's id, then a close.
-    fn refuse_stream(&mut self, stream_id: u32, action: Action, ruling: Ruling, reason: Reason) {
+    /// `onStatus` with the reason and the decision's id, then a close; a client that has other
+    /// streams keeps those.
+    fn refuse_stream(
+        &mut self,
+        (stream_id, action): (u32, Action),
+        Denied { facts, ruling }: Denied,
+        door: &Door<'_>,
+    ) {
+        let (reason, extra) = match ruling.outcome {
+            Outcome::Redirect(edge) => match edge_address(door, edge) {
+                Some(to) => {
+                    let redirect = format!("rtmp://{to}/{}", self.app);
+                    let extra = vec![("redirect".to_owned(), redirect.into())];
+                    (Reason::Redirected, extra)
+                }
+                None => (Reason::WrongEdge, Vec::new()),
+            },
+            Outcome::Refuse(reason) => (reason, Vec::new()),
+            Outcome::Admit(_)
+            | Outcome::Relay(_)
+            | Outcome::Challenge { .. }
+            | Outcome::Postpone => (Reason::IdentityRequired, Vec::new()),
+        };
         let says = ruling.says(reason);
-        self.ruling = Some(ruling);
         self.wire
-            .status(stream_id, "error", failed(action), &says, Vec::new());
+            .status(stream_id, "error", failed(action), &says, extra);
+        if !self.active.is_empty() {
+            self.flush();
+            return;
+        }
+        if facts.is_some() {
+            self.facts = facts;
+        }
+        self.ruling = Some(ruling);
         self.outputs.push_back(Output::Changed);
         self.close(Ending::Refused, reason, None);
     }
 
-    fn redirect_stream(
-        &mut self,
-        stream_id: u32,
-        action: Action,
-        ruling: Ruling,
-        to: Option<String>,
-    ) {
-        let Some(to) = to else {
-            self.refuse_stream(stream_id, action, ruling, Reason::WrongEdge);
-            return;
-        };
-        let says = ruling.says(Reason::Redirected);
-        let redirect = format!("rtmp://{to}/{}", self.app);
-        let extra = vec![("redirect".to_owned(), redirect.into())];
-        self.ruling = Some(ruling);
-        self.wire
-            .status(stream_id, "error", failed(action), &says, extra);
-        self.outputs.push_back(Output::Changed);
-        self.close(Ending::Refused, Reason::Redirected, None);
+    /// What the client does on a message stream.
+    pub(super) fn at(&self, stream_id: u32) -> Option<&Active> {
+        self.active.iter().find(|one| one.stream_id == stream_id)
     }
 
-    /// The stream is there: the player is told so, and media may follow.
-    pub fn play_started(&mut self) {
-        let Some(active) = &mut self.active else {
-            return;
-        };
-        if let Kind::Play { reset, started } = &mut active.kind {
-            *started = true;
-            let (id, reset) = (active.stream_id, *reset);
-            self.wire.start_play(id, &active.name, reset, false);
-        }
-        self.flush();
-    }
-
-    /// The stream cannot be had: the player is told why, then closed.
-    pub fn play_failed(&mut self, reason: Reason) {
-        self.fail(reason);
-    }
-
-    /// The stream was taken: the publisher may go on.
-    pub fn publish_started(&mut self) {
-        if let Some(active) = &self.active {
-            self.wire.accept_publish(active.stream_id);
-        }
-        self.flush();
-    }
-
-    /// The stream was not taken: the publisher is told why, then closed.
-    pub fn publish_failed(&mut self, reason: Reason) {
-        self.fail(reason);
-    }
-
-    fn fail(&mut self, reason: Reason) {
-        let Some(active) = self.active.take() else {
-            return;
-        };
-        let code = match active.kind {
-            Kind::Publish => PUBLISH_FAILED,
-            Kind::Play { .. } if reason == Reason::StreamNotFound => PLAY_NOT_FOUND,
-            Kind::Play { .. } => PLAY_FAILED,
-        };
-        let says = self.says(reason);
-        self.wire
-            .status(active.stream_id, "error", code, &says, Vec::new());
-        self.close(Ending::Ended, reason, None);
-    }
-
-    fn says(&self, reason: Reason) -> String {
-        // To a client that names the destination itself, "not reachable" looks like "not listed"; the
-        // record keeps what was so.
-        let wrapped = self
-            .facts
-            .as_ref()
-            .is_some_and(|facts| facts.requested.is_wrapped());
-        let unreachable = matches!(reason, Reason::OriginUnreachable | Reason::OriginRefused);
-        let reason = if wrapped && unreachable {
-            Reason::Destination
-        } else {
-            reason
-        };
-        match &self.ruling {
-            Some(ruling) => ruling.says(reason),
-            None => reason.sentence().to_owned(),
-        }
-    }
-
-    /// Tells the client that its session ends, in the way that fits what it does.
-    pub(super) fn tell_end(&mut self, reason: Reason) {
-        if self.closing || !self.wire.is_accepted() {
-            return;
-        }
-        let says = self.says(reason);
-        match self.active.take() {
-            None => self.wire.status(0, "error", CLOSED, &says, Vec::new()),
-            Some(Active {
-                stream_id,
-                name,
-                kind: Kind::Play { started: true, .. },
-            }) if reason == Reason::StreamEnded => {
-                self.wire.unpublish_notify(stream_id, &name);
-                self.wire.stream_eof(stream_id);
-            }
-            Some(Active {
-                stream_id,
-                kind: Kind::Play { .. },
-                ..
-            }) => self
-                .wire
-                .status(stream_id, "error", PLAY_FAILED, &says, Vec::new()),
-            Some(Active {
-                stream_id,
-                kind: Kind::Publish,
-                ..
-            }) => self
-                .wire
-                .status(stream_id, "error", PUBLISH_FAILED, &says, Vec::new()),
-        }
-        self.flush();
+    pub(super) fn remove(&mut self, stream_id: u32) -> Option<Active> {
+        let place = self
+            .active
+            .iter()
+            .position(|one| one.stream_id == stream_id)?;
+        Some(self.active.remove(place))
     }
 
     /// The client leaves what it did on a message stream.
     pub(super) fn leave(&mut self, stream_id: u32) {
-        let Some(active) = self.active.take_if(|active| active.stream_id == stream_id) else {
-            return;
-        };
-        self.outputs.push_back(match active.kind {
-            Kind::Play { .. } => Output::Unsubscribe,
-            Kind::Publish => Output::Unpublish,
-        });
+        if let Some(active) = self.remove(stream_id) {
+            self.outputs.push_back(judged::ended(&active));
+        }
     }
 
-    pub(super) fn pause(&mut self, stream_id: u32, paused: bool) {
+    /// The client is done publishing a stream, which it names; some name another by mistake, which
+    /// does not matter to one that publishes only one.
+    pub(super) fn unpublish(&mut self, name: &str) {
+        let publishes = |active: &&Active| matches!(active.kind, Kind::Publish);
+        let mut all = self.active.iter().filter(publishes);
+        let named = all.clone().find(|active| active.name == name);
+        let only = all.next().filter(|_| all.next().is_none());
+        if let Some(stream_id) = named.or(only).map(|active| active.stream_id) {
+            self.leave(stream_id);
+        }
+    }
+
+    pub(super) fn pause(&mut self, stream_id: u32, paused: bool, position_ms: u32) {
         if !self.plays_on(stream_id) {
             return;
         }
@@ -296,19 +266,22 @@ impl Session {
         self.wire
             .status(stream_id, "status", code, text, Vec::new());
         self.flush();
-        self.wish(stream_id, PlayerWish::Pause(paused));
+        let wish = PlayerWish::Pause {
+            paused,
+            position_ms,
+        };
+        self.wish(stream_id, wish);
     }
 
     pub(super) fn wish(&mut self, stream_id: u32, wish: PlayerWish) {
         if self.plays_on(stream_id) {
-            self.outputs.push_back(Output::Player(wish));
+            self.outputs.push_back(Output::Player { stream_id, wish });
         }
     }
 
     fn plays_on(&self, stream_id: u32) -> bool {
-        self.active.as_ref().is_some_and(|active| {
-            active.stream_id == stream_id && matches!(active.kind, Kind::Play { .. })
-        })
+        let at = self.at(stream_id);
+        at.is_some_and(|active| matches!(active.kind, Kind::Play { .. }))
     }
 }
 

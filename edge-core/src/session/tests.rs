@@ -4,9 +4,14 @@ use super::*;
 use crate::admission::fixture::{self, Settings};
 use contract::route::IdentityKind;
 use contract::snapshot::EdgeState;
+use rtmp::Message;
+use rtmp::amf::Value;
 use rtmp::client::{self, ConnectOptions};
+use rtmp::command::Command;
 use rtmp::server::PublishKind;
 use serde_json::json;
+
+mod several;
 
 struct Pair {
     settings: Settings,
@@ -125,7 +130,7 @@ fn what_cannot_be_judged_at_connect_is_judged_at_play() {
         !pair
             .wishes
             .iter()
-            .any(|wish| matches!(wish, Output::Subscribe(_)))
+            .any(|wish| matches!(wish, Output::Subscribe(..)))
     );
 }
 
@@ -149,7 +154,7 @@ fn every_form_of_a_wrapped_address_comes_to_the_same_stream() {
     ] {
         let mut pair = pair(fixture::settings(), app);
         pair.play(name);
-        let Some(Output::Subscribe(wanted)) = pair.wishes.last() else {
+        let Some(Output::Subscribe(wanted, _)) = pair.wishes.last() else {
             panic!("{app} {name}: {:?}", pair.wishes);
         };
         assert_eq!(wanted.passage.app.as_str(), "live");
@@ -192,7 +197,7 @@ fn a_stream_begins_and_ends_as_players_expect() {
     let mut pair = pair(fixture::settings(), "live");
     pair.play("s?token=not-ours");
     assert!(pair.edge.is_admitted());
-    pair.edge.play_started();
+    pair.edge.play_started(1, false);
     pair.exchange();
     assert_eq!(pair.last_status().0, "NetStream.Play.Start");
     pair.edge.end(Reason::StreamEnded);
@@ -221,7 +226,7 @@ fn a_draining_edge_takes_no_new_session_and_keeps_the_present_ones() {
 fn a_changed_rule_ends_a_session_that_it_denies() {
     let mut pair = pair(fixture::settings(), "live");
     pair.play("s");
-    pair.edge.play_started();
+    pair.edge.play_started(1, false);
     pair.edge.rejudge(&pair.settings.door());
     pair.exchange();
     assert_eq!(pair.closed_for(), None);

@@ -132,6 +132,22 @@ impl Session {
         self.link.send(&data::message(stream_id, 0, &access));
     }
 
+    /// Tells a player that it goes on from where it wanted.
+    pub fn sought(&mut self, stream_id: u32) {
+        self.link
+            .send(&UserControl::StreamBegin(stream_id).message());
+        let (code, text) = ("NetStream.Seek.Notify", "Seeking.");
+        self.status(stream_id, "status", code, text, Vec::new());
+    }
+
+    /// Tells a player that it cannot go on from where it wanted. It goes on playing all the same.
+    pub fn seek_failed(&mut self, stream_id: u32) {
+        let text = "This stream cannot be sought in.";
+        let info = info("error", "NetStream.Seek.Failed", text, Vec::new());
+        let command = Command::new("onStatus", 0.0, vec![Value::Null, info]);
+        self.send_command(stream_id, &command);
+    }
+
     /// Ends what a player is sent: `NetStream.Play.Stop` and StreamEOF.
     pub fn stream_eof(&mut self, stream_id: u32) {
         self.status(

@@ -88,7 +88,7 @@ impl Session {
                     reset: is_true(command.argument(4)).unwrap_or(true),
                 })
             }
-            "pause" => Event::Pause {
+            "pause" | "pauseRaw" => Event::Pause {
                 stream_id,
                 paused: is_true(command.argument(1)).unwrap_or(true),
                 position_ms: command.number(2).unwrap_or(0.0),

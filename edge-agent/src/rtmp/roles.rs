@@ -1,0 +1,136 @@
+//! What one client does, by message stream.
+//!
+//! Roles go in and out; what happens to any of them comes out with its message stream. The
+//! invariant: at most one role a message stream, of which the wire allows few. It does not know
+//! the session.
+
+use std::time::Duration;
+
+use futures_util::future::select_all;
+
+use super::publishing::{Claim, Happened, Publishing};
+use super::viewing::{Playing, Waiting};
+use crate::live::{HubState, Over, SeatHandle};
+
+/// What the client does on one message stream.
+pub(super) enum Role {
+    /// It wants a stream that is not there yet.
+    Waiting(Waiting),
+    /// It plays.
+    Playing(Playing),
+    /// It wants to publish what another client publishes.
+    Claiming(Box<Claim>),
+    /// It publishes.
+    Publishing(Box<Publishing>),
+}
+
+/// What happened to a role.
+pub(super) enum RoleEvent {
+    State(HubState),
+    Over(Over),
+    Publishing(Happened),
+}
+
+impl Role {
+    /// When [`super::driver::Driver::waited_enough`] wants to be called.
+    fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Waiting(waiting) => Some(waiting.until),
+            Self::Playing(_) | Self::Claiming(_) | Self::Publishing(_) => None,
+        }
+    }
+
+    async fn next(&mut self) -> RoleEvent {
+        match self {
+            Self::Waiting(waiting) => RoleEvent::State(waiting.stream.changed().await),
+            Self::Playing(playing) => tokio::select! {
+                state = playing.stream.changed() => RoleEvent::State(state),
+                over = playing.seat.over() => RoleEvent::Over(over),
+            },
+            Self::Claiming(claim) => RoleEvent::Publishing(claim.next().await),
+            Self::Publishing(publishing) => RoleEvent::Publishing(publishing.next().await),
+        }
+    }
+}
+
+/// The roles of one client by their message streams: nearly always one, so a search is short.
+#[derive(Default)]
+pub(super) struct Roles {
+    all: Vec<(u32, Role)>,
+}
+
+impl Roles {
+    pub(super) fn get(&self, stream_id: u32) -> Option<&Role> {
+        let mut all = self.all.iter();
+        all.find_map(|(id, role)| (*id == stream_id).then_some(role))
+    }
+
+    pub(super) fn get_mut(&mut self, stream_id: u32) -> Option<&mut Role> {
+        let mut all = self.all.iter_mut();
+        all.find_map(|(id, role)| (*id == stream_id).then_some(role))
+    }
+
+    /// Gives a message stream its role, in the place of any that it had.
+    pub(super) fn put(&mut self, stream_id: u32, role: Role) {
+        match self.get_mut(stream_id) {
+            Some(place) => *place = role,
+            None => self.all.push((stream_id, role)),
+        }
+    }
+
+    /// Takes a message stream's role away.
+    pub(super) fn take(&mut self, stream_id: u32) -> Option<Role> {
+        let place = self.all.iter().position(|(id, _)| *id == stream_id)?;
+        Some(self.all.remove(place).1)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Role> {
+        self.all.iter_mut().map(|(_, role)| role)
+    }
+
+    /// Whether a stream is being taken from another client: its publisher's messages wait in the
+    /// socket meanwhile.
+    pub(super) fn are_claiming(&self) -> bool {
+        self.all
+            .iter()
+            .any(|(_, role)| matches!(role, Role::Claiming(_)))
+    }
+
+    /// The message stream whose media a worker writes to the socket, if one does.
+    pub(super) fn seated(&self) -> Option<(u32, &SeatHandle)> {
+        self.all.iter().find_map(|(id, role)| match role {
+            Role::Playing(playing) => Some((*id, &playing.seat)),
+            Role::Waiting(_) | Role::Claiming(_) | Role::Publishing(_) => None,
+        })
+    }
+
+    /// The earliest time at which one of them is [`Roles::due`].
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let deadlines = self.all.iter().filter_map(|(_, role)| role.deadline());
+        deadlines.min()
+    }
+
+    /// A message stream whose time has come.
+    pub(super) fn due(&self, now: Duration) -> Option<u32> {
+        let mut all = self.all.iter();
+        all.find_map(|(id, role)| role.deadline().is_some_and(|due| due <= now).then_some(*id))
+    }
+
+    /// What happens next to any of them. Nothing is lost when this is not waited for to its end.
+    pub(super) async fn next(&mut self) -> (u32, RoleEvent) {
+        match &mut self.all[..] {
+            [] => std::future::pending().await,
+            [(id, role)] => (*id, role.next().await),
+            several => {
+                let waits = several
+                    .iter_mut()
+                    .map(|(id, role)| Box::pin(async { (*id, role.next().await) }));
+                select_all(waits).await.0
+            }
+        }
+    }
+}
