@@ -19,7 +19,8 @@ use crate::route::{IdentityKind, Route, RouteAction};
 use crate::routing::{self, NextHop, Routed, Routing};
 use crate::rule::{self, Effect, Ruling};
 use crate::snapshot::{EdgeState, Snapshot};
-use identity::Identity;
+use crate::token::TokenUse;
+use identity::{Identity, Wrong};
 
 /// What becomes of a connection, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +35,23 @@ pub struct Decision {
     pub rule: Option<RuleId>,
     /// The assignment that governs.
     pub assignment: Option<AssignmentId>,
+    /// The play token that identifies it: its sessions are counted by this name.
+    pub token: Option<TokenUse>,
     /// What each stage said, in order.
     pub trace: Vec<Step>,
+}
+
+impl Decision {
+    /// Why a client is refused, where the last stage knows more than the reason says.
+    #[must_use]
+    pub fn because(&self) -> Option<&str> {
+        match (&self.verdict, self.trace.last()) {
+            (Verdict::Refuse(reason), Some(last)) if last.said != reason.sentence() => {
+                Some(&last.said)
+            }
+            (_, _) => None,
+        }
+    }
 }
 
 /// What becomes of a connection.
@@ -162,6 +178,7 @@ impl<'s> Judgment<'s> {
             client: None,
             rule: None,
             assignment: None,
+            token: None,
             trace: Vec::new(),
         };
         Self {
@@ -250,13 +267,14 @@ impl<'s> Judgment<'s> {
     }
 
     fn identify(&mut self, route: &Route) -> Result<(), Verdict> {
-        let proven = match identity::identify(self.snapshot, self.directory, &self.facts) {
+        let proven = match identity::identify(self.snapshot, self.directory, &self.facts, route) {
             Ok(proven) => proven,
-            Err(reason) => {
-                self.say(Stage::Identity, None, reason.sentence());
+            Err(Wrong { reason, because }) => {
+                self.say(Stage::Identity, None, because);
                 return Err(Verdict::Refuse(reason));
             }
         };
+        self.decision.token = proven.token().cloned();
         if let Some(client) = proven.client() {
             self.facts.client = Some(client.id);
             self.facts.groups.clone_from(&client.groups);
@@ -285,7 +303,7 @@ impl<'s> Judgment<'s> {
             Identity::Unknown | Identity::Network(_) => {
                 Err(Verdict::Challenge(route.identity.clone()))
             }
-            Identity::StreamPassword(_) | Identity::PlayToken(_) => {
+            Identity::StreamPassword(_) | Identity::PlayToken(_, _) => {
                 Err(Verdict::Refuse(Reason::IdentityRequired))
             }
         }

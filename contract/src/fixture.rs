@@ -127,6 +127,7 @@ pub(crate) fn snapshot() -> Snapshot {
             route(EXPLICIT, RouteKind::Explicit),
         ],
         rules: vec![rule()],
+        key_sets: Vec::new(),
         keys: vec![signing_key()],
     }
 }

@@ -155,6 +155,10 @@ ids! {
     RuleId = "rule";
     /// The key that signs play tokens and hops.
     KeyId = "key";
+    /// Keys of others that sign play tokens.
+    KeySetId = "keyset";
+    /// An application's address that is asked who may come in.
+    WebhookId = "webhook";
     /// One client connection on an edge.
     SessionId = "session";
     /// The name under which a decision can be looked up afterwards.

@@ -17,6 +17,7 @@ pub mod facts;
 pub mod fault;
 pub mod hop;
 pub mod id;
+pub mod key_set;
 pub mod name;
 pub mod nonce;
 pub mod order;

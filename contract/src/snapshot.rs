@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::address::HostPort;
 use crate::fault::FieldFault;
 use crate::id::{ClusterId, EdgeId, OriginId};
+use crate::key_set::{KeySet, MAX_KEY_SETS};
 use crate::name::Name;
 use crate::origin::Origin;
 use crate::route::Route;
@@ -36,6 +37,9 @@ pub struct Snapshot {
     pub rules: Vec<Rule>,
     /// Keys of play tokens and hops; the first one signs.
     pub keys: Vec<SigningKey>,
+    /// Keys of others, by whose tokens clients may come in.
+    #[serde(default)]
+    pub key_sets: Vec<KeySet>,
 }
 
 /// An edge as another edge knows it.
@@ -140,6 +144,19 @@ impl Snapshot {
                     .into_iter()
                     .map(|fault| fault.within(&within)),
             );
+        }
+        unique(
+            &mut faults,
+            "key_sets",
+            self.key_sets.iter().map(|set| set.id),
+        );
+        if self.key_sets.len() > MAX_KEY_SETS {
+            let message = format!("an edge holds at most {MAX_KEY_SETS} key sets");
+            faults.push(FieldFault::new("key_sets", message));
+        }
+        for set in &self.key_sets {
+            let within = format!("key_sets.{}", set.name);
+            faults.extend(set.faults().into_iter().map(|fault| fault.within(&within)));
         }
         for rule in &self.rules {
             let within = format!("rules.{}", rule.name);

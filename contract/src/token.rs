@@ -1,18 +1,26 @@
-//! Signed play and publish tokens: a right to one action on some streams until some time, made by
-//! the server or by an application that holds the key, checked by an edge without asking anyone.
+//! Play tokens: a right to one action on some streams until some time, made by the server or by an
+//! application that holds a key, checked by an edge without asking anyone.
 //!
-//! The text is `weirplay1.<key id>.<payload>.<mac>`: the payload is JSON in base 64 (URL alphabet,
-//! no padding), the mac is HMAC-SHA-256 over all that stands before its dot.
+//! There are two forms. The server's own is `weirplay1.<key id>.<payload>.<mac>`: the payload is
+//! JSON in base 64 (URL alphabet, no padding), the mac is HMAC-SHA-256 over all that stands before
+//! its dot. The other is a JSON Web Token ([`jwt`]), signed by a key of a [`KeySet`]. [`check`]
+//! reads either and gives the [`Right`] that it grants.
+
+pub mod jwt;
+mod right;
 
 use std::net::IpAddr;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
-use crate::facts::{Action, Facts};
+pub use right::{Bearer, Right, TokenUse};
+
+use crate::facts::Action;
 use crate::id::{ClientId, KeyId};
+use crate::key_set::KeySet;
 use crate::pattern::Pattern;
 use crate::secret::Secret;
 
@@ -42,12 +50,24 @@ pub enum TokenError {
     /// Its time is over.
     #[error("the token has expired")]
     Expired,
+    /// Its time has not begun.
+    #[error("the token is not valid yet")]
+    NotYet,
+    /// A claim is missing or cannot be read.
+    #[error("the token's claim `{0}` is missing or cannot be read")]
+    Claim(&'static str),
+    /// It was made by someone else, or for someone else.
+    #[error("the token names another {0}")]
+    Foreign(&'static str),
     /// It is for another application, stream, action or address.
     #[error("the token is for {0}")]
     Elsewhere(&'static str),
+    /// It stands for a client that is not registered.
+    #[error("the token stands for a client that is not registered")]
+    Bearer,
 }
 
-/// A right to play or publish.
+/// A token of the server's own form: a right to play or publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlayToken {
@@ -65,6 +85,12 @@ pub struct PlayToken {
     /// The client it stands for; `None` leaves its bearer unknown, but let in by the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientId>,
+    /// Its name, by which its sessions are counted; `None` counts them by the text itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// How many sessions at once it is good for, over the whole cluster; `None` is any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
 }
 
 impl PlayToken {
@@ -87,46 +113,54 @@ impl PlayToken {
         }
         Ok(token)
     }
-
-    /// Whether the token is for this request. What is not known yet (at `connect`) does not count
-    /// against it: it is asked again at `play` or `publish`.
-    ///
-    /// # Errors
-    /// [`TokenError::Elsewhere`] with what differs.
-    pub fn covers(&self, facts: &Facts) -> Result<(), TokenError> {
-        let requested = &facts.requested;
-        if self
-            .addr
-            .is_some_and(|addr| addr.to_canonical() != facts.addr.to_canonical())
-        {
-            return Err(TokenError::Elsewhere("another address"));
-        }
-        if facts.action.is_some_and(|action| action != self.action) {
-            return Err(TokenError::Elsewhere("another action"));
-        }
-        if requested
-            .app
-            .as_ref()
-            .is_some_and(|app| !self.app.matches(app.as_str()))
-        {
-            return Err(TokenError::Elsewhere("another application"));
-        }
-        if requested
-            .stream
-            .as_ref()
-            .is_some_and(|stream| !self.stream.matches(stream.as_str()))
-        {
-            return Err(TokenError::Elsewhere("another stream"));
-        }
-        Ok(())
-    }
 }
 
-/// Whether a text claims to be a play token of ours; such a text is not passed on to an origin.
+/// Checks the signature and the time of a token of either form.
+///
+/// # Errors
+/// Any [`TokenError`] but [`TokenError::Elsewhere`] and [`TokenError::Bearer`], which depend on
+/// the request.
+pub fn check(
+    text: &str,
+    keys: &[SigningKey],
+    key_sets: &[KeySet],
+    now_ms: u64,
+) -> Result<Right, TokenError> {
+    if jwt::is_jwt(text) {
+        return jwt::verify(text, key_sets, now_ms);
+    }
+    let token = PlayToken::verify(text, keys, now_ms)?;
+    Ok(Right {
+        id: token.id.unwrap_or_else(|| name_of(text)),
+        app: token.app,
+        stream: token.stream,
+        actions: vec![token.action],
+        addr: token.addr,
+        bearer: token.client.map(Bearer::Id),
+        uses: token.uses,
+    })
+}
+
+/// A name for a token that has none: what was signed, hashed. The signature is left out, because
+/// some kinds can be written in several ways.
+fn name_of(text: &str) -> String {
+    let signed = text.rsplit_once('.').map_or(text, |(signed, _)| signed);
+    BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(signed)[..16])
+}
+
+/// Whether a text claims to be a play token of the server's own form; such a text is not passed on
+/// to an origin.
 #[must_use]
 pub fn is_play_token(text: &str) -> bool {
     text.strip_prefix(PREFIX)
         .is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether a text may be a play token of either form. Of a JSON Web Token nobody knows before it
+/// was checked whether it was meant for the edge or for the application.
+#[must_use]
+pub fn may_be_play_token(text: &str) -> bool {
+    is_play_token(text) || jwt::is_jwt(text)
 }
 
 fn mac(key: &SigningKey) -> Hmac<Sha256> {
@@ -191,6 +225,8 @@ mod tests {
             expires_at_ms: 1_000,
             addr: None,
             client: None,
+            id: None,
+            uses: None,
         }
     }
 
@@ -228,22 +264,19 @@ mod tests {
     }
 
     #[test]
-    fn covers_only_what_it_names() {
-        let check = |change: fn(&mut Facts), expected: bool| {
-            let mut facts = fixture::play_facts("live", "cam1");
-            change(&mut facts);
-            assert_eq!(token().covers(&facts).is_ok(), expected, "{facts:?}");
+    fn a_token_without_a_name_is_named_by_what_was_signed() {
+        let key = fixture::signing_key();
+        let keys = std::slice::from_ref(&key);
+        let named = |token: &PlayToken| check(&token.sign(&key), keys, &[], 0).unwrap();
+        let plain = named(&token());
+        assert_eq!(plain.id, named(&token()).id);
+        assert_eq!((plain.id.len(), plain.uses), (22, None));
+        let other = PlayToken {
+            id: Some("ticket 7".to_owned()),
+            uses: Some(2),
+            ..token()
         };
-        check(|_| {}, true);
-        check(|facts| facts.action = None, true);
-        check(|facts| facts.action = Some(Action::Publish), false);
-        check(
-            |facts| facts.requested.app = Some("vod".parse().unwrap()),
-            false,
-        );
-        check(
-            |facts| facts.requested.stream = Some("other".parse().unwrap()),
-            false,
-        );
+        let other = named(&other);
+        assert_eq!((other.id.as_str(), other.uses), ("ticket 7", Some(2)));
     }
 }

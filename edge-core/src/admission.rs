@@ -14,6 +14,7 @@ use contract::reason::Reason;
 use contract::report::SessionRecord;
 use contract::route::{IdentityKind, RouteAction, RouteKind};
 use contract::snapshot::Snapshot;
+use contract::token::TokenUse;
 
 /// By what is judged, and when.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,10 @@ pub struct Ruling {
     pub rule: Option<RuleId>,
     /// The assignment that governs.
     pub assignment: Option<AssignmentId>,
+    /// The play token that identifies it.
+    pub token: Option<TokenUse>,
+    /// Why it is refused, where more is known than the reason says; without secrets.
+    pub detail: Option<String>,
 }
 
 /// What becomes of a connection.
@@ -90,11 +95,20 @@ pub fn judge(door: &Door<'_>, facts: &Facts) -> Ruling {
     let outcome = outcome(door, snapshot, facts, &decision);
     Ruling {
         id: DecisionId::new(),
-        outcome,
         route: decision.route,
         client: decision.client,
         rule: decision.rule,
         assignment: decision.assignment,
+        detail: match &outcome {
+            Outcome::Refuse(_) => decision.because().map(str::to_owned),
+            Outcome::Admit(_)
+            | Outcome::Relay(_)
+            | Outcome::Redirect(_)
+            | Outcome::Challenge { .. }
+            | Outcome::Postpone => None,
+        },
+        token: decision.token,
+        outcome,
     }
 }
 
@@ -108,6 +122,8 @@ pub fn refused(reason: Reason) -> Ruling {
         client: None,
         rule: None,
         assignment: None,
+        token: None,
+        detail: None,
     }
 }
 

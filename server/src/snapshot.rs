@@ -76,6 +76,7 @@ impl Settings {
             routes,
             rules: of_cluster(&self.rules, edge.cluster),
             keys: self.keys.clone(),
+            key_sets: Vec::new(),
         }
     }
 

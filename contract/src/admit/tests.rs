@@ -217,6 +217,8 @@ fn a_route_that_asks_for_identity_gets_it() {
         expires_at_ms: 2_000,
         addr: None,
         client: None,
+        id: None,
+        uses: None,
     };
     facts.proof = Proof::PlayToken {
         token: Secret::new(token.sign(&snapshot.keys[0])),

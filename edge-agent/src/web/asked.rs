@@ -10,7 +10,7 @@ use contract::protocol::Ingress;
 use contract::route::IdentityKind;
 use contract::routing::{self, Routing};
 use contract::secret::Secret;
-use contract::token::{TOKEN_PARAMETER, is_play_token};
+use contract::token::{TOKEN_PARAMETER, is_play_token, may_be_play_token};
 use edge_core::cache::key::Key;
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, REFERER, TRANSFER_ENCODING, USER_AGENT,
@@ -73,7 +73,7 @@ impl Asked {
             .map_err(|_| Unreadable("the path cannot be read"))?;
         let play_token = requested
             .parameter(TOKEN_PARAMETER)
-            .filter(|text| is_play_token(text))
+            .filter(|text| may_be_play_token(text))
             .map(str::to_owned);
         let target = parts
             .uri
@@ -86,7 +86,7 @@ impl Asked {
             ingress,
             at,
             host_field,
-            query: query.and_then(without_play_token),
+            query: query.and_then(|query| without_token(query, is_play_token)),
             requested,
             has_body: has_body(&parts.headers)?,
             headers: parts.headers.clone(),
@@ -141,6 +141,14 @@ impl Asked {
         };
         facts.proof = self.proof(settings, &facts);
         Ok(facts)
+    }
+
+    /// The token said who the client is: it is for this edge and goes no further.
+    pub(super) fn token_was_ours(&mut self) {
+        self.query = self
+            .query
+            .as_deref()
+            .and_then(|query| without_token(query, |_| true));
     }
 
     /// Whether it only reads.
@@ -248,11 +256,11 @@ fn has_body(headers: &HeaderMap) -> Result<bool, Unreadable> {
     }
 }
 
-/// The query without our own token; `None` if nothing is left.
-fn without_play_token(query: &str) -> Option<String> {
+/// The query without a token that is ours; `None` if nothing is left.
+fn without_token(query: &str, is_ours: impl Fn(&str) -> bool) -> Option<String> {
     let is_token = |pair: &&str| {
         pair.split_once('=')
-            .is_some_and(|(name, value)| name == TOKEN_PARAMETER && is_play_token(value))
+            .is_some_and(|(name, value)| name == TOKEN_PARAMETER && is_ours(value))
     };
     let kept: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
     let text = kept.join("&");
@@ -285,6 +293,14 @@ mod tests {
         check("/a?", "e", "http://e:80/a");
         check("/a?token=weirplay1.k.p.m&b=2", "e", "http://e:80/a?b=2");
         check("/a?token=other", "e", "http://e:80/a?token=other");
+    }
+
+    #[test]
+    fn a_token_of_somebody_else_goes_on_unless_it_was_ours() {
+        let mut asked = read(Request::get("/a?token=eyJ.eyJ.x&b=2").header(HOST, "e")).unwrap();
+        assert_eq!(asked.query.as_deref(), Some("token=eyJ.eyJ.x&b=2"));
+        asked.token_was_ours();
+        assert_eq!(asked.query.as_deref(), Some("b=2"));
     }
 
     #[test]

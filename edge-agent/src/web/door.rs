@@ -193,6 +193,9 @@ impl Visit {
     fn admit(&self, mut asked: Asked, settings: &Settings) -> Result<Admitted, Refused> {
         let facts = asked.facts(self.peer, settings)?;
         let ruling = judge(settings, &facts);
+        if ruling.token.is_some() {
+            asked.token_was_ours();
+        }
         let Some(snapshot) = &settings.snapshot else {
             return Err(Refused::new(Reason::NoSettings));
         };
@@ -333,7 +336,9 @@ impl Visit {
             if let Some(ruling) = &refused.ruling {
                 session.update(|record| ruling.describe(record));
             }
-            session.refuse(refused.reason, refused.detail);
+            // What the ruling knows beyond its reason may name rules: it is for the record only.
+            let known = refused.ruling.and_then(|ruling| ruling.detail);
+            session.refuse(refused.reason, refused.detail.or(known));
         }
         if !was_let_in {
             // A client that comes again on this connection, and is let in, is a session anew.

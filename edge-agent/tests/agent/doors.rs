@@ -84,6 +84,8 @@ async fn a_play_token_opens_only_what_it_names_and_is_no_part_of_the_object() {
             expires_at_ms: now_ms() + 60_000,
             addr: None,
             client: None,
+            id: None,
+            uses: None,
         };
         token.sign(&signing_key())
     };

@@ -65,6 +65,7 @@ pub(crate) fn snapshot(origins: Vec<Origin>, routes: Vec<Route>) -> Snapshot {
         origins,
         routes,
         rules: Vec::new(),
+        key_sets: Vec::new(),
         keys: vec![signing_key()],
     }
 }

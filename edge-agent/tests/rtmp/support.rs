@@ -226,6 +226,7 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
             cache: CacheSettings::default(),
         }],
         rules: Vec::new(),
+        key_sets: Vec::new(),
         keys: vec![SigningKey {
             id: KeyId::from_bits(1),
             secret: Secret::new("0123456789abcdef0123456789abcdef"),

@@ -91,6 +91,7 @@ pub(crate) fn settings() -> Settings {
             route(2, RouteKind::Explicit, "live*"),
         ],
         rules: Vec::new(),
+        key_sets: Vec::new(),
         keys: vec![SigningKey {
             id: KeyId::from_bits(1),
             secret: Secret::new("0123456789abcdef0123456789abcdef"),

@@ -7,7 +7,7 @@ use contract::id::EdgeId;
 use contract::reason::Reason;
 use contract::secret::Secret;
 use contract::snapshot::{EdgeState, Snapshot};
-use contract::token::{TOKEN_PARAMETER, is_play_token};
+use contract::token::{TOKEN_PARAMETER, may_be_play_token};
 use rtmp::amf::{Properties, Value, property};
 use rtmp::server::Connect;
 
@@ -130,8 +130,9 @@ impl Session {
         } else {
             says
         };
+        let detail = ruling.detail.clone();
         self.ruling = Some(ruling);
-        self.reject(transaction, &description, Vec::new(), reason);
+        self.reject_for(transaction, &description, Vec::new(), (reason, detail));
     }
 
     /// Only a client that is known to follow is redirected; the judgment has seen to that.
@@ -157,10 +158,20 @@ impl Session {
     }
 
     fn reject(&mut self, transaction: f64, description: &str, extra: Properties, reason: Reason) {
+        self.reject_for(transaction, description, extra, (reason, None));
+    }
+
+    fn reject_for(
+        &mut self,
+        transaction: f64,
+        description: &str,
+        extra: Properties,
+        (reason, detail): (Reason, Option<String>),
+    ) {
         self.wire
             .reject_connect(transaction, REJECTED, description, extra);
         self.outputs.push_back(Output::Changed);
-        self.close(Ending::Refused, reason, None);
+        self.close(Ending::Refused, reason, detail);
     }
 
     pub(super) fn admit(&mut self) {
@@ -179,7 +190,7 @@ pub(super) fn edge_address(door: &Door<'_>, edge: EdgeId) -> Option<String> {
 /// What proves who the client is, as far as the query says it.
 pub(super) fn token_of(requested: &Requested) -> Proof {
     match requested.parameter(TOKEN_PARAMETER) {
-        Some(token) if is_play_token(token) => Proof::PlayToken {
+        Some(token) if may_be_play_token(token) => Proof::PlayToken {
             token: Secret::new(token),
         },
         Some(_) | None => Proof::None,

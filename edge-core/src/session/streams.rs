@@ -3,7 +3,7 @@
 use contract::address::{AddressError, Requested};
 use contract::facts::{Action, Facts, Proof};
 use contract::reason::Reason;
-use contract::token::TOKEN_PARAMETER;
+use contract::token::{TOKEN_PARAMETER, is_play_token};
 use rtmp::server::{Play, Publish};
 
 use super::connect::{edge_address, token_of};
@@ -142,7 +142,7 @@ impl Session {
             passage,
             relayed,
             stream,
-            query: query_for_server(&facts.requested),
+            query: query_for_server(&facts.requested, &ruling),
         };
         Ok(Admitted {
             wanted,
@@ -217,9 +217,10 @@ impl Session {
         if facts.is_some() {
             self.facts = facts;
         }
+        let detail = ruling.detail.clone();
         self.ruling = Some(ruling);
         self.outputs.push_back(Output::Changed);
-        self.close(Ending::Refused, reason, None);
+        self.close(Ending::Refused, reason, detail);
     }
 
     /// What the client does on a message stream.
@@ -292,13 +293,15 @@ fn failed(action: Action) -> &'static str {
     }
 }
 
-/// The query without the token: that was for this edge.
-fn query_for_server(requested: &Requested) -> Option<String> {
-    let kept: Vec<&str> = requested
-        .query
-        .as_deref()?
-        .split('&')
-        .filter(|pair| pair.split('=').next() != Some(TOKEN_PARAMETER))
-        .collect();
+/// The query without the token that was for this edge: one of the fleet's own, or one that says who
+/// the client is. Any other is between the client and the application.
+fn query_for_server(requested: &Requested, ruling: &Ruling) -> Option<String> {
+    let is_ours = |pair: &&str| {
+        pair.split_once('=').is_some_and(|(name, value)| {
+            name == TOKEN_PARAMETER && (ruling.token.is_some() || is_play_token(value))
+        })
+    };
+    let query = requested.query.as_deref()?;
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_ours(pair)).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }

@@ -83,6 +83,8 @@ pub async fn create(app: &App, caller: &Caller, new: NewPlayToken) -> Result<Mad
         expires_at_ms: now_ms + u64::try_from(life.as_millis()).unwrap_or(u64::MAX),
         addr: new.addr,
         client: new.client,
+        id: None,
+        uses: None,
     };
     let subject = Subject::new(
         Noun::PlayTokens,

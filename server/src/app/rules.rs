@@ -248,6 +248,7 @@ impl Judgment {
             client,
             rule,
             assignment,
+            token: _,
             trace,
         } = decision;
         let mut judgment = Self {
