@@ -15,6 +15,7 @@ pub mod rtmp;
 pub mod sessions;
 pub mod status;
 pub mod stop;
+pub mod store;
 pub mod streams;
 pub mod telemetry;
 pub mod web;

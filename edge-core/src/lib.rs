@@ -8,5 +8,6 @@ pub mod admission;
 pub mod cache;
 pub mod live;
 pub mod media;
+pub mod recorded;
 pub mod session;
 pub mod upstream;

@@ -161,6 +161,7 @@ const EDGE_AGENT: Layers = Layers {
         ("config", &[]),
         ("telemetry", &[]),
         ("stop", &[]),
+        ("store", &["clock"]),
         ("clock", &[]),
     ],
 };
