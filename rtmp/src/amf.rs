@@ -2,9 +2,11 @@
 //!
 //! [`Decoder`] reads values one by one without recursion and under the bounds [`MAX_DEPTH`],
 //! [`MAX_NODES`] and [`MAX_STRING`]; counts that stand in the bytes reserve nothing. [`encode()`]
-//! prints what was parsed to the same meaning (a long string that fits becomes a short one). AMF3
-//! is not read: where AMF0 switches to it, the rest stays raw in [`Value::Amf3`].
+//! prints what was parsed to the same meaning (a long string that fits becomes a short one). Where
+//! AMF0 switches to AMF3, [`amf3`] finds the value's end: plain ones become values as all others,
+//! the rest stays raw in [`Value::Amf3`].
 
+pub mod amf3;
 mod decode;
 mod encode;
 
@@ -62,7 +64,7 @@ pub enum Value {
         /// What it holds.
         properties: Properties,
     },
-    /// 17: everything from here on is AMF3, as it was sent.
+    /// 17: a value in AMF3 form, as it was sent; where its end cannot be known, all that follows.
     Amf3(Bytes),
 }
 

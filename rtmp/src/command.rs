@@ -66,13 +66,24 @@ impl Command {
         })
     }
 
-    /// The message that carries it; always in AMF0 form, the arguments from `raw`.
+    /// The message that carries it in AMF0 form, the arguments from `raw`.
     pub fn message(&self, stream_id: u32) -> Message {
-        let mut payload = BytesMut::with_capacity(3 + self.name.len() + 9 + self.raw.len());
+        self.message_of(MessageKind::CommandAmf0, stream_id, &[])
+    }
+
+    /// The message that carries it in AMF3 form, which is AMF0 behind a byte that says so.
+    pub fn amf3_message(&self, stream_id: u32) -> Message {
+        self.message_of(MessageKind::CommandAmf3, stream_id, &[0])
+    }
+
+    fn message_of(&self, kind: MessageKind, stream_id: u32, before: &[u8]) -> Message {
+        let length = before.len() + 3 + self.name.len() + 9 + self.raw.len();
+        let mut payload = BytesMut::with_capacity(length);
+        payload.put_slice(before);
         amf::encode(&mut payload, &Value::from(self.name.as_str()));
         amf::encode(&mut payload, &Value::Number(self.transaction));
         payload.put_slice(&self.raw);
-        Message::new(MessageKind::CommandAmf0, 0, stream_id, payload)
+        Message::new(kind, 0, stream_id, payload)
     }
 
     /// The argument at a place, counted from the command object.

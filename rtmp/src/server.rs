@@ -49,6 +49,10 @@ pub struct Session {
     streams: Vec<StreamUse>,
     /// What the client can do beyond the old format, to be echoed.
     offered: Properties,
+    /// The AMF that the client asked for at `connect`, to be echoed: 0 or 3.
+    object_encoding: f64,
+    /// Whether it sends its commands in AMF3 form, and so gets them.
+    speaks_amf3: bool,
     accepted: bool,
     admitted: bool,
     messages: u32,
@@ -89,6 +93,8 @@ impl Session {
             events: VecDeque::new(),
             streams: Vec::new(),
             offered: Vec::new(),
+            object_encoding: 0.0,
+            speaks_amf3: false,
             accepted: false,
             admitted: false,
             messages: 0,

@@ -421,6 +421,44 @@ fn a_handshake_that_never_ends_and_garbage_are_over_in_their_time() {
     assert_eq!(garbage.poll_output(), None);
 }
 
+/// What a client sends that publishes a metadata message and a frame.
+fn valid() -> Vec<u8> {
+    let (_, hello) = ClientHandshake::new();
+    let publish = vec![Value::Null, "s".into(), "live".into()];
+    let commands = [
+        connect(),
+        command(0, "releaseStream", 2.0, vec![Value::Null, "s".into()]),
+        command(0, "createStream", 3.0, vec![Value::Null]),
+        command(1, "publish", 4.0, publish),
+        rtmp::data::message(1, 0, &["@setDataFrame".into(), "onMetaData".into()]),
+        Message::new(MessageKind::Video, 0, 1, vec![0x17; 300]),
+    ];
+    [&hello[..], &[0; 1536], &bytes_of(&commands)].concat()
+}
+
+#[test]
+fn a_valid_session_cut_off_anywhere_waits_and_ends_in_its_time() {
+    let valid = valid();
+    let connect_ends = 3_073 + bytes_of(&[connect()]).len();
+    for cut in 0..=valid.len() {
+        let mut session = server::Session::new(Limits::default(), NOW);
+        session.handle(&valid[..cut], NOW).unwrap();
+        assert!(session.held() <= 64 << 10);
+        if session.poll_output().is_some() && cut >= connect_ends {
+            session.accept_connect(1.0, Vec::new());
+        }
+        let late = Duration::from_secs(10);
+        let expected = match cut {
+            0..3_073 => Err(Fault::HandshakeTimeout(late)),
+            _ if cut < connect_ends => Err(Fault::ConnectTimeout(late)),
+            _ => Ok(()),
+        };
+        let due = expected.is_err().then_some(late);
+        assert_eq!(session.next_deadline(), due, "cut at {cut}");
+        assert_eq!(session.handle_timeout(late), expected, "cut at {cut}");
+    }
+}
+
 #[test]
 fn tiny_chunks_are_too_much_only_in_a_flood() {
     let flood = [&b"\x04\0\0\0\0\0\0\x08\x01\0\0\0"[..], &[0xc4; 60_000]].concat();

@@ -112,7 +112,13 @@ fn connect_carries_everything_and_is_accepted_in_one_write() {
     options.flash_version = "test 1".to_owned();
     options.fourcc_list = vec!["hvc1".to_owned(), "av01".to_owned()];
     options.caps_ex = Some(3);
-    options.extra = vec![("hop".to_owned(), "signed".into())];
+    options.extra = vec![
+        ("hop".to_owned(), "signed".into()),
+        (
+            "videoFourCcInfoMap".to_owned(),
+            Value::object([("av01", 4.0.into())]),
+        ),
+    ];
     options.arguments = vec!["user".into()];
     let mut pair = Pair::new(options, 100_000);
     let [server::Event::Connect(connect)] = pair.from_client.as_slice() else {
@@ -127,6 +133,16 @@ fn connect_carries_everything_and_is_accepted_in_one_write() {
     assert_eq!(connect.caps_ex, Some(3));
     assert_eq!(property(&connect.object, "hop"), Some(&"signed".into()));
     assert_eq!(connect.arguments, ["user".into()]);
+    assert_eq!(connect.object_encoding, 0.0);
+    assert_eq!(connect.capabilities, Some(239));
+    assert_eq!(connect.audio_codecs, Some(3_575));
+    assert_eq!(connect.video_codecs, Some(252));
+    assert_eq!(connect.video_function, Some(1));
+    assert_eq!(
+        connect.video_fourcc_info,
+        [("av01".to_owned(), Value::from(4.0))]
+    );
+    assert_eq!(connect.audio_fourcc_info, []);
 
     pair.server_sends.clear();
     assert!(!pair.server.is_accepted());
@@ -470,6 +486,78 @@ fn a_players_wishes_and_unknown_commands_arrive() {
     assert!(
         matches!(&pair.from_server[1], client::Event::Command { command, .. } if command.name == "close")
     );
+}
+
+/// The command messages among a server's bytes after its answer to the handshake.
+fn commands_sent(bytes: &[u8]) -> Vec<(MessageKind, Command)> {
+    let mut reader = chunk::Reader::new(Limits::default());
+    let mut input = bytes;
+    let mut commands = Vec::new();
+    while let Some(message) = reader.read(&mut input).unwrap() {
+        if let MessageKind::CommandAmf0 | MessageKind::CommandAmf3 = message.kind {
+            commands.push((message.kind, Command::parse(&message).unwrap()));
+        }
+    }
+    commands
+}
+
+#[test]
+fn a_client_is_answered_in_the_form_in_which_it_speaks() {
+    use MessageKind::{CommandAmf0, CommandAmf3};
+    for (form, encoding) in [(CommandAmf0, 0.0), (CommandAmf0, 3.0), (CommandAmf3, 3.0)] {
+        let mut options = ConnectOptions::new("live", "rtmp://edge/live");
+        options.extra = vec![("objectEncoding".to_owned(), encoding.into())];
+        let mut pair = Pair::new(options, 100_000);
+        pair.server.accept_connect(1.0, Vec::new());
+        let Some(server::Output::Send(mut sent)) = pair.server.poll_output().map(|output| {
+            if let server::Output::Send(bytes) = &output {
+                pair.client.handle(bytes, NOW).unwrap();
+            }
+            output
+        }) else {
+            panic!("it was answered");
+        };
+        // Both texts in AMF3 form, as a client that speaks it may send them.
+        let mut name = Command::new("play", 4.0, vec![Value::Null]);
+        name.raw = [&name.raw[..], b"\x11\x06\x03s\x11\x04\x00"]
+            .concat()
+            .into();
+        for (stream_id, command) in [
+            (0, Command::new("createStream", 2.0, vec![Value::Null])),
+            (1, name),
+        ] {
+            let message = match form {
+                CommandAmf3 => command.amf3_message(stream_id),
+                _ => command.message(stream_id),
+            };
+            pair.client.send_message(&message);
+        }
+        while let Some(client::Output::Send(bytes)) = {
+            let output = pair.client.poll_output();
+            match output {
+                Some(client::Output::Event(_)) => pair.client.poll_output(),
+                other => other,
+            }
+        } {
+            pair.server.handle(&bytes, NOW).unwrap();
+        }
+        let mut played = None;
+        pair.server.status(1, "status", "Some.Code", "", Vec::new());
+        while let Some(output) = pair.server.poll_output() {
+            match output {
+                server::Output::Send(bytes) => sent = [sent, bytes].concat().into(),
+                server::Output::Event(server::Event::Play(play)) => played = Some(play),
+                server::Output::Event(_) => {}
+            }
+        }
+        let played = played.unwrap();
+        assert_eq!((played.name.as_str(), played.start), ("s", 0.0));
+        let sent = commands_sent(&sent);
+        let info = sent[0].1.argument(1).unwrap();
+        assert_eq!(info.get("objectEncoding"), Some(&encoding.into()));
+        let forms: Vec<_> = sent[1..].iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(forms, [form, form]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::eventually::comes_true;
 
-const HANDSHAKE_BYTES: usize = 1536;
+pub(crate) const HANDSHAKE_BYTES: usize = 1536;
 /// RTMP 1.0, section 5.4.1: the chunk size until a peer sets another.
 const FIRST_CHUNK_SIZE: usize = 128;
 
@@ -166,8 +166,8 @@ impl Raw {
         }
     }
 
-    /// `connect`, `createStream` and `publish`, answered.
-    pub(crate) fn publish(&mut self, app: &str, tc_url: &str, stream: &str) {
+    /// `connect`, answered.
+    pub(crate) fn connect(&mut self, app: &str, tc_url: &str) {
         self.call(
             0,
             &[
@@ -180,6 +180,11 @@ impl Raw {
             self.hears("NetConnection.Connect.Success", Duration::from_secs(10)),
             "connect is not answered"
         );
+    }
+
+    /// `connect`, `createStream` and `publish`, answered.
+    pub(crate) fn publish(&mut self, app: &str, tc_url: &str, stream: &str) {
+        self.connect(app, tc_url);
         self.call(0, &[string("createStream"), number(2.0), vec![5]]);
         assert!(
             self.hears("_result", Duration::from_secs(10)),

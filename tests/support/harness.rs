@@ -10,6 +10,7 @@ pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod malformed;
 pub(crate) mod media;
+pub(crate) mod odd;
 pub(crate) mod origin;
 pub(crate) mod ports;
 pub(crate) mod process;

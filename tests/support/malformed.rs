@@ -1,180 +1,107 @@
-//! The malformed inputs that must end their own session and nothing else. Each is a name, what it does on a
-//! new connection, and the longest it may go on.
+//! Malformed and hostile inputs: each must end its own session and nothing else. A fault is proven by its bytes
+//! and ends at once; what is only unfinished ends by a deadline. Written from the specification and apart from
+//! the `rtmp` crate, so that a mistake there is not made here too.
 
+mod amf;
+mod chunks;
+mod orders;
+mod quiet;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::attack::{Ended, Packet, Raw, kind, number, string};
+use super::attack::{Ended, Packet, Raw, kind};
 
-/// Refused as soon as it is read.
-const AT_ONCE: Duration = Duration::from_secs(2);
-/// Not worth a fault of its own, so ended by a deadline of laws.md section 6: 10 s for the handshake, then 10 s
-/// for `connect`, and room for a busy machine.
-const BY_DEADLINE: Duration = Duration::from_secs(22);
-/// The handshake's deadline alone, and room.
-const BY_HANDSHAKE: Duration = Duration::from_secs(12);
+pub(crate) use quiet::quiet;
 
-pub(crate) struct Malformed {
-    pub(crate) name: &'static str,
-    pub(crate) within: Duration,
-    send: fn(&str, Duration) -> Ended,
+/// How long a test waits for the end of what should end at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far a connection has come when the bytes are sent.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Nothing was said.
+    Open,
+    /// The handshake is done.
+    Greeted,
+    /// `connect` was accepted.
+    Connected,
+    /// A stream is being published on message stream 1.
+    Publishing,
 }
 
-impl Malformed {
-    /// Does it, and says how the peer ended it, waiting twice as long as it may take.
+/// What is proven to be wrong as soon as it is read.
+pub(crate) struct Fault {
+    pub(crate) name: &'static str,
+    stage: Stage,
+    bytes: fn() -> Vec<u8>,
+}
+
+impl Fault {
+    const fn new(name: &'static str, stage: Stage, bytes: fn() -> Vec<u8>) -> Self {
+        Fault { name, stage, bytes }
+    }
+
+    /// Does it on a new connection, and says how the peer ended it.
     pub(crate) fn run(&self, address: &str) -> Ended {
-        (self.send)(address, self.within * 2)
+        let bytes = (self.bytes)();
+        let mut raw = at(self.stage, address);
+        raw.send(&bytes);
+        raw.until_ended(PATIENCE)
     }
 }
 
-pub(crate) const ALL: &[Malformed] = &[
-    Malformed {
-        name: "nested AMF0",
-        within: AT_ONCE,
-        send: nested,
-    },
-    Malformed {
-        name: "an empty command",
-        within: BY_DEADLINE,
-        send: |to, d| message(to, kind::COMMAND, Vec::new(), d),
-    },
-    Malformed {
-        name: "a command of one value",
-        within: BY_DEADLINE,
-        send: |to, d| message(to, kind::COMMAND, string("connect"), d),
-    },
-    Malformed {
-        name: "@setDataFrame alone",
-        within: BY_DEADLINE,
-        send: |to, d| message(to, kind::DATA, string("@setDataFrame"), d),
-    },
-    Malformed {
-        name: "chunk size 0",
-        within: AT_ONCE,
-        send: |to, d| chunk_size(to, 0, d),
-    },
-    Malformed {
-        name: "chunk size 2^31-1",
-        within: AT_ONCE,
-        send: |to, d| chunk_size(to, 0x7fff_ffff, d),
-    },
-    Malformed {
-        name: "16 MiB before connect",
-        within: AT_ONCE,
-        send: huge,
-    },
-    Malformed {
-        name: "65,000 chunk streams",
-        within: AT_ONCE,
-        send: many_chunk_streams,
-    },
-    Malformed {
-        name: "a handshake that never ends",
-        within: BY_HANDSHAKE,
-        send: |to, d| Raw::open(to).drip(d),
-    },
-    Malformed {
-        name: "silence",
-        within: BY_HANDSHAKE,
-        send: |to, d| Raw::open(to).until_ended(d),
-    },
-    Malformed {
-        name: "garbage",
-        within: BY_HANDSHAKE,
-        send: garbage,
-    },
-    Malformed {
-        name: "garbage after the handshake",
-        within: BY_DEADLINE,
-        send: late_garbage,
-    },
-];
+/// All of them.
+pub(crate) fn faults() -> impl Iterator<Item = &'static Fault> {
+    chunks::ALL.iter().chain(amf::ALL).chain(orders::ALL)
+}
 
-fn message(address: &str, kind: u8, payload: Vec<u8>, deadline: Duration) -> Ended {
-    let mut raw = Raw::greeted(address);
-    raw.send_packet(&Packet {
+fn at(stage: Stage, address: &str) -> Raw {
+    static STREAMS: AtomicU32 = AtomicU32::new(0);
+    let url = format!("rtmp://{address}/live");
+    match stage {
+        Stage::Open => Raw::open(address),
+        Stage::Greeted => Raw::greeted(address),
+        Stage::Connected => {
+            let mut raw = Raw::greeted(address);
+            raw.connect("live", &url);
+            raw
+        }
+        Stage::Publishing => {
+            let mut raw = Raw::greeted(address);
+            // Two of one name would be about who may publish.
+            let stream = format!("hostile-{}", STREAMS.fetch_add(1, Ordering::Relaxed));
+            raw.publish("live", &url, &stream);
+            raw
+        }
+    }
+}
+
+/// A whole message on message stream 0.
+fn message(kind: u8, payload: Vec<u8>) -> Vec<u8> {
+    on_stream(0, kind, payload)
+}
+
+/// A whole message on some message stream, in chunks of the first size.
+fn on_stream(stream_id: u32, kind: u8, payload: Vec<u8>) -> Vec<u8> {
+    let packet = Packet {
         chunk_stream: 3,
         kind,
         timestamp: 0,
-        stream_id: 0,
+        stream_id,
         payload,
-    });
-    raw.until_ended(deadline)
-}
-
-fn chunk_size(address: &str, size: u32, deadline: Duration) -> Ended {
-    message(
-        address,
-        kind::SET_CHUNK_SIZE,
-        size.to_be_bytes().to_vec(),
-        deadline,
-    )
-}
-
-/// `connect` with 10,000 arrays in each other: under the cap of a command, far over that of depth.
-fn nested(address: &str, deadline: Duration) -> Ended {
-    let arrays = [10, 0, 0, 0, 1].repeat(10_000);
-    message(
-        address,
-        kind::COMMAND,
-        [string("connect"), number(1.0), arrays, vec![5]].concat(),
-        deadline,
-    )
-}
-
-fn huge(address: &str, deadline: Duration) -> Ended {
-    let mut raw = Raw::greeted(address);
-    let payload = vec![0; (16 << 20) - 1];
-    raw.send_packet(&Packet {
-        chunk_stream: 6,
-        kind: kind::VIDEO,
-        timestamp: 0,
-        stream_id: 1,
-        payload,
-    });
-    raw.until_ended(deadline)
-}
-
-/// On each chunk stream a message is begun and never finished, in chunks of one byte.
-fn many_chunk_streams(address: &str, deadline: Duration) -> Ended {
-    let mut raw = Raw::greeted(address);
-    let payload = 1u32.to_be_bytes().to_vec();
-    raw.send_packet(&Packet {
-        chunk_stream: 2,
-        kind: kind::SET_CHUNK_SIZE,
-        timestamp: 0,
-        stream_id: 0,
-        payload,
-    });
-    let mut chunks = Vec::new();
-    for id in 0..65_000u16 {
-        chunks.push(1);
-        chunks.extend_from_slice(&id.to_le_bytes());
-        chunks.extend_from_slice(&[0, 0, 0, 0, 3, 0xe8, kind::VIDEO, 1, 0, 0, 0, 0xff]);
-    }
-    raw.send(&chunks);
-    raw.until_ended(deadline)
-}
-
-fn garbage(address: &str, deadline: Duration) -> Ended {
-    let mut raw = Raw::open(address);
-    raw.send(&noise());
-    raw.until_ended(deadline)
-}
-
-fn late_garbage(address: &str, deadline: Duration) -> Ended {
-    let mut raw = Raw::greeted(address);
-    raw.send(&noise());
-    raw.until_ended(deadline)
-}
-
-/// The same 64 KiB each time (Marsaglia's xorshift).
-fn noise() -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
     };
-    (0..8 << 10).flat_map(|_| next().to_le_bytes()).collect()
+    packet.chunks(128).concat()
+}
+
+/// The header of a message that never comes.
+fn announced(chunk_stream: u8, kind: u8, length: u32) -> Vec<u8> {
+    let mut header = vec![chunk_stream, 0, 0, 0];
+    header.extend_from_slice(&length.to_be_bytes()[1..]);
+    header.extend_from_slice(&[kind, 1, 0, 0, 0]);
+    header
+}
+
+fn chunk_size(size: u32) -> Vec<u8> {
+    message(kind::SET_CHUNK_SIZE, size.to_be_bytes().to_vec())
 }

@@ -6,7 +6,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{MAX_DEPTH, MAX_NODES, MAX_STRING, Properties, Value};
+use super::{MAX_DEPTH, MAX_NODES, MAX_STRING, Properties, Value, amf3};
 use crate::Fault;
 
 /// Reads the values of one message.
@@ -152,8 +152,15 @@ impl Decoder {
                     name: String::new(),
                 }));
             }
-            // Where it ends cannot be known without reading AMF3, so it ends with the message.
-            17 if outermost => Value::Amf3(self.input.split_off(0)),
+            17 => match amf3::first(&self.input) {
+                Some((plain, length)) => {
+                    let raw = self.input.split_to(length);
+                    plain.unwrap_or(Value::Amf3(raw))
+                }
+                // It ends with the message, then.
+                None if outermost => Value::Amf3(self.input.split_off(0)),
+                None => return Err(Fault::AmfMarker(17)),
+            },
             other => return Err(Fault::AmfMarker(other)),
         };
         Ok(Begun::Value(value))

@@ -41,7 +41,7 @@ impl Session {
             "status",
             "NetConnection.Connect.Success",
             "Connection succeeded.",
-            vec![("objectEncoding".to_owned(), 0.0.into())],
+            vec![("objectEncoding".to_owned(), self.object_encoding.into())],
         );
         self.result(transaction, vec![Value::Object(properties), info]);
     }
@@ -179,9 +179,15 @@ impl Session {
             .send(&UserControl::PingRequest(timestamp).message());
     }
 
-    /// Sends a command on a message stream; 0 is the connection.
+    /// Sends a command on a message stream; 0 is the connection. It goes out in the form in which
+    /// the client sends its own.
     pub fn send_command(&mut self, stream_id: u32, command: &Command) {
-        self.link.send(&command.message(stream_id));
+        let message = if self.speaks_amf3 {
+            command.amf3_message(stream_id)
+        } else {
+            command.message(stream_id)
+        };
+        self.link.send(&message);
     }
 
     /// Sends any message as it is.

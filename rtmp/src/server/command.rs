@@ -6,7 +6,7 @@
 use super::{Connect, Event, Phase, Play, Publish, PublishKind, Session, StreamUse};
 use crate::amf::Value;
 use crate::command::Command;
-use crate::{Fault, Message, name};
+use crate::{Fault, Message, MessageKind, name};
 
 /// Properties by which `connect` tells what goes beyond the old format (Enhanced RTMP).
 const OFFERS: [&str; 4] = [
@@ -19,6 +19,7 @@ const OFFERS: [&str; 4] = [
 impl Session {
     pub(super) fn hear_command(&mut self, message: &Message) -> Result<(), Fault> {
         let command = Command::parse(message)?;
+        self.speaks_amf3 |= message.kind == MessageKind::CommandAmf3;
         if matches!(self.phase, Phase::Connect { .. }) {
             if command.name != "connect" {
                 return Err(Fault::BeforeConnect(message.kind.code()));
@@ -134,6 +135,9 @@ impl Session {
             .filter(|(key, _)| OFFERS.contains(&key.as_str()))
             .cloned()
             .collect();
+        if connect.object_encoding == 3.0 {
+            self.object_encoding = 3.0;
+        }
         self.phase = Phase::Connected;
         self.events.push_back(Event::Connect(Box::new(connect)));
         Ok(())

@@ -140,12 +140,24 @@ pub struct Connect {
     pub swf_url: Option<String>,
     /// The kind of client: its user agent.
     pub flash_version: Option<String>,
-    /// The AMF it wants to speak: 0 or 3. We answer that it is 0.
+    /// The AMF it wants to speak: 0 or 3.
     pub object_encoding: f64,
+    /// Flags of what it can do.
+    pub capabilities: Option<u32>,
+    /// Flags of the audio codecs that it knows.
+    pub audio_codecs: Option<u32>,
+    /// Flags of the video codecs that it knows.
+    pub video_codecs: Option<u32>,
+    /// Flags of what it does with video; 1 is seeking to the frame.
+    pub video_function: Option<u32>,
     /// Enhanced RTMP: codecs it knows.
     pub fourcc_list: Vec<String>,
     /// Enhanced RTMP: capability flags; 1 is reconnecting on request.
     pub caps_ex: Option<u32>,
+    /// Enhanced RTMP: what it can do with each video codec, by FourCC or `*`.
+    pub video_fourcc_info: Properties,
+    /// Enhanced RTMP: the same for audio.
+    pub audio_fourcc_info: Properties,
     /// Every property, those above included.
     pub object: Properties,
     /// What followed the properties.
@@ -164,6 +176,9 @@ impl Connect {
             name::check(text)?;
             Ok(Some(text.to_owned()))
         };
+        let number = |key: &str| object.get(key).and_then(Value::as_number);
+        let flags = |key: &str| number(key).map(|flags| flags as u32);
+        let map = |key: &str| object.get(key).and_then(Value::properties).cloned();
         let fourcc_list = match object.get("fourCcList") {
             Some(Value::StrictArray(list)) => list
                 .iter()
@@ -179,15 +194,15 @@ impl Connect {
             page_url: text("pageUrl")?,
             swf_url: text("swfUrl")?,
             flash_version: text("flashVer")?,
-            object_encoding: object
-                .get("objectEncoding")
-                .and_then(Value::as_number)
-                .unwrap_or(0.0),
+            object_encoding: number("objectEncoding").unwrap_or(0.0),
+            capabilities: flags("capabilities"),
+            audio_codecs: flags("audioCodecs"),
+            video_codecs: flags("videoCodecs"),
+            video_function: flags("videoFunction"),
             fourcc_list,
-            caps_ex: object
-                .get("capsEx")
-                .and_then(Value::as_number)
-                .map(|flags| flags as u32),
+            caps_ex: flags("capsEx"),
+            video_fourcc_info: map("videoFourCcInfoMap").unwrap_or_default(),
+            audio_fourcc_info: map("audioFourCcInfoMap").unwrap_or_default(),
             object: properties.clone(),
             arguments: command.arguments[1..].to_vec(),
         })
