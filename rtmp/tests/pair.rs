@@ -20,6 +20,7 @@ struct Pair {
     from_server: Vec<client::Event>,
     /// Each send of the server, one write each.
     server_sends: Vec<usize>,
+    server_bytes: Vec<u8>,
     step: usize,
 }
 
@@ -31,6 +32,7 @@ impl Pair {
             from_client: Vec::new(),
             from_server: Vec::new(),
             server_sends: Vec::new(),
+            server_bytes: Vec::new(),
             step,
         };
         pair.run();
@@ -71,6 +73,7 @@ impl Pair {
                 match output {
                     server::Output::Send(bytes) => {
                         self.server_sends.push(bytes.len());
+                        self.server_bytes.extend_from_slice(&bytes);
                         for piece in bytes.chunks(self.step) {
                             self.client.handle(piece, NOW).unwrap();
                         }
@@ -488,7 +491,7 @@ fn a_players_wishes_and_unknown_commands_arrive() {
     );
 }
 
-/// The command messages among a server's bytes after its answer to the handshake.
+/// The commands among a server's bytes, each in its form.
 fn commands_sent(bytes: &[u8]) -> Vec<(MessageKind, Command)> {
     let mut reader = chunk::Reader::new(Limits::default());
     let mut input = bytes;
@@ -509,50 +512,29 @@ fn a_client_is_answered_in_the_form_in_which_it_speaks() {
         options.extra = vec![("objectEncoding".to_owned(), encoding.into())];
         let mut pair = Pair::new(options, 100_000);
         pair.server.accept_connect(1.0, Vec::new());
-        let Some(server::Output::Send(mut sent)) = pair.server.poll_output().map(|output| {
-            if let server::Output::Send(bytes) = &output {
-                pair.client.handle(bytes, NOW).unwrap();
-            }
-            output
-        }) else {
-            panic!("it was answered");
-        };
-        // Both texts in AMF3 form, as a client that speaks it may send them.
-        let mut name = Command::new("play", 4.0, vec![Value::Null]);
-        name.raw = [&name.raw[..], b"\x11\x06\x03s\x11\x04\x00"]
+        pair.run();
+        // The name and the start are in AMF3 form, as a client that speaks it may send them.
+        let mut play = Command::new("play", 4.0, vec![Value::Null]);
+        play.raw = [&play.raw[..], b"\x11\x06\x03s\x11\x04\x00"]
             .concat()
             .into();
         for (stream_id, command) in [
             (0, Command::new("createStream", 2.0, vec![Value::Null])),
-            (1, name),
+            (1, play),
         ] {
-            let message = match form {
+            pair.client.send_message(&match form {
                 CommandAmf3 => command.amf3_message(stream_id),
                 _ => command.message(stream_id),
-            };
-            pair.client.send_message(&message);
+            });
+            pair.run();
         }
-        while let Some(client::Output::Send(bytes)) = {
-            let output = pair.client.poll_output();
-            match output {
-                Some(client::Output::Event(_)) => pair.client.poll_output(),
-                other => other,
-            }
-        } {
-            pair.server.handle(&bytes, NOW).unwrap();
-        }
-        let mut played = None;
+        let Some(server::Event::Play(play)) = pair.from_client.last() else {
+            panic!("{:?}", pair.from_client);
+        };
+        assert_eq!((play.name.as_str(), play.start), ("s", 0.0));
         pair.server.status(1, "status", "Some.Code", "", Vec::new());
-        while let Some(output) = pair.server.poll_output() {
-            match output {
-                server::Output::Send(bytes) => sent = [sent, bytes].concat().into(),
-                server::Output::Event(server::Event::Play(play)) => played = Some(play),
-                server::Output::Event(_) => {}
-            }
-        }
-        let played = played.unwrap();
-        assert_eq!((played.name.as_str(), played.start), ("s", 0.0));
-        let sent = commands_sent(&sent);
+        pair.run();
+        let sent = commands_sent(&pair.server_bytes[3_073..]);
         let info = sent[0].1.argument(1).unwrap();
         assert_eq!(info.get("objectEncoding"), Some(&encoding.into()));
         let forms: Vec<_> = sent[1..].iter().map(|(kind, _)| *kind).collect();
