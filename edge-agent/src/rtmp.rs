@@ -5,6 +5,7 @@
 //! address or words never reach a client.
 
 mod driver;
+mod mixing;
 mod publishing;
 mod reading;
 mod relay;

@@ -25,6 +25,7 @@ use contract::facts::Facts;
 use contract::protocol::Ingress;
 use contract::reason::Reason;
 use contract::report::{SessionRecord, SessionState};
+use rtmp::amf::Properties;
 use rtmp::server::{self, Event};
 use rtmp::{Fault, Limits};
 
@@ -52,6 +53,8 @@ pub struct Session {
     /// The application as the client sent it, without the parameters of signing in.
     app: String,
     encoder: bool,
+    /// What the client can do beyond the old format, for the server behind.
+    offers: Properties,
     ruling: Option<Ruling>,
     admitted: bool,
     /// What the client does, at most once a message stream; the wire bounds those.
@@ -85,6 +88,7 @@ impl Session {
             facts: None,
             app: String::new(),
             encoder: false,
+            offers: Properties::new(),
             ruling: None,
             admitted: false,
             active: Vec::new(),

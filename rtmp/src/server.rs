@@ -17,6 +17,7 @@ mod answer;
 mod command;
 mod event;
 
+pub use command::OFFERS;
 pub use event::{Connect, Event, Play, PlayFrom, Publish, PublishKind};
 
 use std::collections::VecDeque;

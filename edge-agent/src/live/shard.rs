@@ -53,6 +53,8 @@ pub struct Over {
     pub rest: Vec<Bytes>,
     /// Bytes written.
     pub sent: u64,
+    /// Its place, for whoever goes on from there.
+    pub cursor: Option<Box<Cursor>>,
 }
 
 /// A session's hold on its seat. Dropping it gives the seat up at once.

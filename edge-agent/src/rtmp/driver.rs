@@ -22,7 +22,6 @@ use super::reading;
 use super::roles::{RoleEvent, Roles};
 use super::{Gate, Plane, door};
 use crate::control::Settings;
-use crate::live::Over;
 use crate::sessions;
 
 /// How long a client may take to read an answer. Chosen, because answers are small.
@@ -59,6 +58,10 @@ pub(super) struct Driver {
     /// What the session wants after what is being done now.
     pub(super) later: VecDeque<Output>,
     closing: Option<Closing>,
+    /// When streams that the session writes itself are to be looked at again.
+    pub(super) look: Option<Duration>,
+    /// Whether their socket took no more.
+    pub(super) full: bool,
     rejudge: Duration,
     began: Duration,
     /// When something came from the client last.
@@ -87,6 +90,8 @@ pub(super) async fn drive(
         out: Vec::new(),
         later: VecDeque::new(),
         closing: None,
+        look: None,
+        full: false,
         rejudge: now + REJUDGE,
         began: now,
         heard: now,
@@ -113,6 +118,7 @@ impl Driver {
             .deadline()
             .into_iter()
             .chain(self.session.next_deadline())
+            .chain(self.look)
             .fold(self.rejudge, Duration::min);
         let due = Instant::now() + due.saturating_sub(now);
         // While a stream is being claimed the publisher's first messages wait in the socket.
@@ -125,6 +131,8 @@ impl Driver {
             Ok(()) = self.settings.changed() => Event::Settings,
             // An error is seen by the read that follows.
             _ = self.socket.readable(), if reads => Event::Readable,
+            // What can be written now is written after each event.
+            _ = self.socket.writable(), if self.full => Event::Due,
             (stream_id, event) = self.roles.next() => Event::Role(stream_id, event),
             () = tokio::time::sleep_until(due) => Event::Due,
         }
@@ -141,19 +149,26 @@ impl Driver {
             Event::Due => self.due(),
             Event::Role(stream_id, event) => match event {
                 RoleEvent::State(state) => self.stream_is(stream_id, state).await,
-                RoleEvent::Over(over) => self.ended_by_worker(stream_id, &over),
+                RoleEvent::Over(over) => self.ended_by_worker(stream_id, over.reason, over.sent),
+                // It is written after each event.
+                RoleEvent::Newer => {}
                 RoleEvent::Publishing(happened) => self.publishing_happened(stream_id, happened),
             },
         }
     }
 
     /// A viewer was ended by whoever writes to its socket: there is no use in another word.
-    fn ended_by_worker(&mut self, stream_id: u32, over: &Over) {
+    pub(super) fn ended_by_worker(&mut self, stream_id: u32, why: Option<Reason>, sent: u64) {
         self.roles.take(stream_id);
-        self.session.sent_past(over.sent);
+        self.session.sent_past(sent);
+        self.lost(why.unwrap_or(Reason::Internal));
+    }
+
+    /// The client cannot be written to any more.
+    pub(super) fn lost(&mut self, reason: Reason) {
         self.closing = Some(Closing {
             ending: Ending::Ended,
-            reason: over.reason.unwrap_or(Reason::Internal),
+            reason,
             detail: None,
         });
     }
@@ -228,6 +243,9 @@ impl Driver {
         if self.closing.is_none() {
             self.send().await;
         }
+        if self.closing.is_none() {
+            self.pump();
+        }
     }
 
     fn wanted(&mut self) -> Option<Output> {
@@ -253,20 +271,21 @@ impl Driver {
             seat.command(joined(out)).await;
             return;
         }
+        let out = if self.roles.playing().is_some() {
+            let behind = self.behind_message(joined(out));
+            behind.into_iter().collect()
+        } else {
+            out
+        };
         match reading::write(&self.socket, &out, ANSWER).await {
             Ok(()) => self
                 .record
                 .add_sent(out.iter().map(|one| one.len() as u64).sum()),
             Err(error) => {
-                let reason = if error.kind() == std::io::ErrorKind::TimedOut {
+                self.lost(if error.kind() == std::io::ErrorKind::TimedOut {
                     Reason::TooSlow
                 } else {
                     Reason::ClientClosed
-                };
-                self.closing = Some(Closing {
-                    ending: Ending::Ended,
-                    reason,
-                    detail: None,
                 });
             }
         }
@@ -274,7 +293,7 @@ impl Driver {
 
     /// Says the last word, ends the record, hangs up.
     async fn close(mut self) {
-        if let Some((stream_id, _)) = self.roles.seated() {
+        while let Some(stream_id) = self.roles.playing() {
             self.leave(stream_id, None).await;
         }
         let Some(closing) = self.closing.take() else {
@@ -293,6 +312,7 @@ impl Driver {
         self.describe();
         match (closing.ending, closing.detail) {
             (Ending::Refused, detail) => self.record.refuse(closing.reason, detail),
+            (Ending::Challenged, _) => self.record.challenge(closing.reason),
             (Ending::Ended, Some(detail)) => self.record.end_with(closing.reason, detail),
             (Ending::Ended, None) => self.record.end(closing.reason),
         }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures_util::future::select_all;
 
+use super::mixing::Own;
 use super::publishing::{Claim, Happened, Publishing};
-use super::viewing::{Playing, Waiting};
+use super::viewing::{Place, Playing, Stream, Waiting};
 use crate::live::{HubState, Over, SeatHandle};
 
 /// What the client does on one message stream.
@@ -28,6 +29,8 @@ pub(super) enum Role {
 pub(super) enum RoleEvent {
     State(HubState),
     Over(Over),
+    /// A stream that the session writes itself has more.
+    Newer,
     Publishing(Happened),
 }
 
@@ -43,9 +46,15 @@ impl Role {
     async fn next(&mut self) -> RoleEvent {
         match self {
             Self::Waiting(waiting) => RoleEvent::State(waiting.stream.changed().await),
-            Self::Playing(playing) => tokio::select! {
-                state = playing.stream.changed() => RoleEvent::State(state),
-                over = playing.seat.over() => RoleEvent::Over(over),
+            Self::Playing(Playing { stream, place }) => match place {
+                Place::Seat(seat) => tokio::select! {
+                    state = stream.changed() => RoleEvent::State(state),
+                    over = seat.over() => RoleEvent::Over(over),
+                },
+                Place::Own(own) => tokio::select! {
+                    state = stream.changed() => RoleEvent::State(state),
+                    () = own.newer() => RoleEvent::Newer,
+                },
             },
             Self::Claiming(claim) => RoleEvent::Publishing(claim.next().await),
             Self::Publishing(publishing) => RoleEvent::Publishing(publishing.next().await),
@@ -103,9 +112,35 @@ impl Roles {
     /// The message stream whose media a worker writes to the socket, if one does.
     pub(super) fn seated(&self) -> Option<(u32, &SeatHandle)> {
         self.all.iter().find_map(|(id, role)| match role {
-            Role::Playing(playing) => Some((*id, &playing.seat)),
-            Role::Waiting(_) | Role::Claiming(_) | Role::Publishing(_) => None,
+            Role::Playing(Playing {
+                place: Place::Seat(seat),
+                ..
+            }) => Some((*id, seat)),
+            Role::Playing(_) | Role::Waiting(_) | Role::Claiming(_) | Role::Publishing(_) => None,
         })
+    }
+
+    /// The streams that the session writes itself.
+    pub(super) fn owns(&mut self) -> impl Iterator<Item = (u32, &Stream, &mut Own)> {
+        self.all.iter_mut().filter_map(|(id, role)| match role {
+            Role::Playing(Playing {
+                stream,
+                place: Place::Own(own),
+            }) => Some((*id, &*stream, &mut **own)),
+            Role::Playing(_) | Role::Waiting(_) | Role::Claiming(_) | Role::Publishing(_) => None,
+        })
+    }
+
+    /// One of the streams that the session writes itself.
+    pub(super) fn own(&mut self, stream_id: u32) -> Option<&mut Own> {
+        let mut owns = self.owns();
+        owns.find_map(|(id, _, own)| (id == stream_id).then_some(own))
+    }
+
+    /// A message stream that plays.
+    pub(super) fn playing(&self) -> Option<u32> {
+        let mut all = self.all.iter();
+        all.find_map(|(id, role)| matches!(role, Role::Playing(_)).then_some(*id))
     }
 
     /// The earliest time at which one of them is [`Roles::due`].

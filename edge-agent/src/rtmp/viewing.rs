@@ -8,10 +8,11 @@ use edge_core::session::{Output, PlayerWish, Wanted};
 use tokio::sync::watch;
 
 use super::driver::{Driver, joined};
+use super::mixing::Own;
 use super::relay;
 use super::roles::Role;
 use super::way::{Way, target};
-use crate::live::{HubState, Seat, SeatHandle, Subscription};
+use crate::live::{Head, HubState, Seat, SeatHandle, Subscription};
 
 /// How long a viewer may take to read what is left of a stream that ended.
 const LAST_MEDIA: Duration = Duration::from_secs(5);
@@ -23,6 +24,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// Where its media are.
+    pub(super) fn head(&self) -> &Head {
+        self.subscription.hub().head()
+    }
+
     /// How the stream stands, after it changed.
     pub(super) async fn changed(&mut self) -> HubState {
         // The hub, and so the sender, is held by the subscription.
@@ -41,7 +47,15 @@ pub(super) struct Waiting {
 /// A client that plays.
 pub(super) struct Playing {
     pub(super) stream: Stream,
-    pub(super) seat: SeatHandle,
+    pub(super) place: Place,
+}
+
+/// Who writes to a player.
+pub(super) enum Place {
+    /// A worker of the stream, which has the socket for itself.
+    Seat(SeatHandle),
+    /// The session, for it plays several streams.
+    Own(Box<Own>),
 }
 
 impl Driver {
@@ -109,8 +123,11 @@ impl Driver {
     pub(super) async fn wish(&mut self, stream_id: u32, wish: PlayerWish) {
         if let PlayerWish::Seek { .. } = wish {
             self.session.seek_failed(stream_id);
-        } else if let Some(Role::Playing(playing)) = self.roles.get(stream_id) {
-            playing.seat.wish(wish).await;
+        } else if let Some(Role::Playing(Playing { place, .. })) = self.roles.get(stream_id) {
+            match place {
+                Place::Seat(seat) => seat.wish(wish).await,
+                Place::Own(_) => self.mixed_wish(stream_id, wish),
+            }
         }
     }
 
@@ -120,10 +137,6 @@ impl Driver {
         let Some(Role::Waiting(waiting)) = self.roles.take(stream_id) else {
             return;
         };
-        if self.roles.seated().is_some() {
-            self.session.play_failed(stream_id, Reason::LimitReached);
-            return;
-        }
         let stream = waiting.stream;
         self.session.play_started(stream_id, false);
         // What else came with the same bytes as `play` (its end, a fault) is done afterwards.
@@ -146,6 +159,10 @@ impl Driver {
         if let Some(hop) = hub.next_hop() {
             self.record.update(|record| record.next_hop = Some(hop));
         }
+        if self.roles.playing().is_some() {
+            self.mix(stream_id, stream).await;
+            return;
+        }
         let mut cursor = hub.head().join(Form::viewer(stream_id));
         if cursor
             .command(joined(std::mem::take(&mut self.out)))
@@ -160,18 +177,25 @@ impl Driver {
             record: self.record.clone(),
         });
         seat.take().await;
+        let place = Place::Seat(seat);
         self.roles
-            .put(stream_id, Role::Playing(Playing { stream, seat }));
+            .put(stream_id, Role::Playing(Playing { stream, place }));
     }
 
     /// A player leaves its stream. The socket is this session's own again, after what its worker had
     /// begun to write.
     pub(super) async fn leave(&mut self, stream_id: u32, patience: Option<Duration>) {
-        if let Some(Role::Playing(mut playing)) = self.roles.take(stream_id) {
-            playing.seat.leave(patience).await;
-            let over = playing.seat.over().await;
-            self.session.sent_past(over.sent);
-            self.out.splice(0..0, over.rest);
+        let Some(Role::Playing(Playing { stream, place })) = self.roles.take(stream_id) else {
+            return;
+        };
+        match place {
+            Place::Seat(mut seat) => {
+                seat.leave(patience).await;
+                let over = seat.over().await;
+                self.session.sent_past(over.sent);
+                self.out.splice(0..0, over.rest);
+            }
+            Place::Own(own) => self.unmix(&stream, *own, patience).await,
         }
     }
 }

@@ -10,6 +10,7 @@ use contract::route::LiveSettings;
 use contract::routing::NextHop;
 use contract::snapshot::Snapshot;
 use edge_core::session::{Session, Wanted};
+use rtmp::amf::Properties;
 use rtmp::client::ConnectOptions;
 
 use crate::clock::now_ms;
@@ -24,6 +25,8 @@ pub(super) struct Way {
     host: Option<(String, u16)>,
     stream: StreamName,
     query: Option<String>,
+    /// What the client can do beyond the old format.
+    offers: Properties,
     hop: Hop,
     /// How the stream's route waits and lingers.
     pub(super) live: LiveSettings,
@@ -53,6 +56,7 @@ impl Way {
             host: wanted.relayed.then(|| (facts.host.clone(), facts.port)),
             stream: wanted.stream,
             query: wanted.query,
+            offers: wanted.offers,
             hop: Hop {
                 edges,
                 addr: facts.addr,
@@ -97,7 +101,9 @@ impl Way {
     /// How to connect to an origin at this address.
     pub(super) fn to_origin(&self, address: &impl std::fmt::Display) -> ConnectOptions {
         let app = self.passage.app.as_str();
-        ConnectOptions::new(app, &format!("{address}/{app}"))
+        let mut options = ConnectOptions::new(app, &format!("{address}/{app}"));
+        options.extra.clone_from(&self.offers);
+        options
     }
 
     /// How to connect to another edge of ours, which hears who the client is.
@@ -116,7 +122,8 @@ impl Way {
         };
         let signed = hop.sign(snapshot.keys.first()?);
         let mut options = ConnectOptions::new(app, &format!("rtmp://{at}/{app}"));
-        options.extra = vec![(HOP_PROPERTY.to_owned(), signed.into())];
+        options.extra.clone_from(&self.offers);
+        options.extra.push((HOP_PROPERTY.to_owned(), signed.into()));
         Some(options)
     }
 }

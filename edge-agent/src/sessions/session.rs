@@ -209,6 +209,11 @@ impl Session {
         self.handle.close(SessionState::Refused, reason, detail);
     }
 
+    /// The client was asked to sign in and comes again: the session is over, and nobody was refused.
+    pub fn challenge(&self, reason: Reason) {
+        self.handle.close(SessionState::Ended, reason, None);
+    }
+
     /// The session is over. One that was never let in counts as refused for this reason.
     pub fn end(&self, reason: Reason) {
         self.handle.end(reason, None);

@@ -46,7 +46,7 @@ impl Form {
 pub struct Overflow;
 
 /// One viewer's place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cursor {
     form: Form,
     next: u64,
@@ -449,6 +449,13 @@ impl Cursor {
 
     pub(super) fn note_progress(&mut self, now: Duration) {
         self.progress = now;
+    }
+
+    /// Whether something must go out before anything else on its connection: the rest of a message,
+    /// or commands.
+    #[must_use]
+    pub fn is_amid(&self) -> bool {
+        !(self.rest.is_empty() && self.commands.is_empty())
     }
 
     /// Takes what must still go out when the viewer leaves the stream for its session: the rest of

@@ -9,7 +9,7 @@ use contract::secret::Secret;
 use contract::snapshot::{EdgeState, Snapshot};
 use contract::token::{TOKEN_PARAMETER, may_be_play_token};
 use rtmp::amf::{Properties, Value, property};
-use rtmp::server::Connect;
+use rtmp::server::{Connect, OFFERS};
 
 use super::{Ending, Output, Session};
 use crate::admission::{self, Door, Outcome, adobe};
@@ -22,6 +22,7 @@ impl Session {
         let (app, offer) = adobe::cut(&connect.app);
         self.app = app.to_owned();
         self.encoder = property(&connect.object, "type").is_some();
+        self.offers = offers(&connect.object);
         let (requested, unreadable) = match Requested::parse(app, None) {
             Ok(requested) => (requested, None),
             Err(error) => (Requested::default(), Some(error.to_string())),
@@ -65,12 +66,7 @@ impl Session {
         let transaction = connect.transaction;
         if let Some(description) = asks {
             self.ruling = Some(admission::refused(Reason::IdentityRequired));
-            self.reject(
-                transaction,
-                &description,
-                Vec::new(),
-                Reason::IdentityRequired,
-            );
+            self.challenge(transaction, &description);
             return;
         }
         if unreadable.is_some() || matches!(arrived, Some(Err(()))) {
@@ -116,7 +112,7 @@ impl Session {
                 let reason = Reason::IdentityRequired;
                 let description = format!("{}[ {} ]", adobe::NEED_AUTH, ruling.says(reason));
                 self.ruling = Some(ruling);
-                self.reject(transaction, &description, Vec::new(), reason);
+                self.challenge(transaction, &description);
             }
             Outcome::Redirect(edge) => self.redirect(transaction, door, ruling, edge),
             Outcome::Refuse(reason) => self.refuse_connect(transaction, ruling, reason),
@@ -157,6 +153,14 @@ impl Session {
         self.reject(transaction, &description, extra, Reason::Redirected);
     }
 
+    /// Asks the client to sign in: it comes again on another connection.
+    fn challenge(&mut self, transaction: f64, description: &str) {
+        self.wire
+            .reject_connect(transaction, REJECTED, description, Vec::new());
+        self.outputs.push_back(Output::Changed);
+        self.close(Ending::Challenged, Reason::IdentityRequired, None);
+    }
+
     fn reject(&mut self, transaction: f64, description: &str, extra: Properties, reason: Reason) {
         self.reject_for(transaction, description, extra, (reason, None));
     }
@@ -179,6 +183,24 @@ impl Session {
         self.wire.set_admitted(true);
         self.outputs.push_back(Output::Changed);
     }
+}
+
+/// What a client can do beyond the old format, as a server behind is told. Going to another server
+/// when told so (bit 0) is not for the client to promise: this edge is who would have to.
+fn offers(object: &Properties) -> Properties {
+    const RECONNECTS: u32 = 1;
+    let mut offers = Properties::new();
+    for key in OFFERS {
+        match property(object, key) {
+            Some(Value::Number(flags)) => {
+                let flags = f64::from(*flags as u32 & !RECONNECTS);
+                offers.push((key.to_owned(), flags.into()));
+            }
+            Some(other) => offers.push((key.to_owned(), other.clone())),
+            None => {}
+        }
+    }
+    offers
 }
 
 /// Where another edge is reached by clients.

@@ -5,6 +5,7 @@ use contract::admit::Passage;
 use contract::name::StreamName;
 use contract::reason::Reason;
 use rtmp::Message;
+use rtmp::amf::Properties;
 use rtmp::server::{PlayFrom, PublishKind};
 
 /// What a session wants of its driver, in order.
@@ -66,6 +67,9 @@ pub struct Wanted {
     pub stream: StreamName,
     /// The query without our own parameters, for the server behind.
     pub query: Option<String>,
+    /// What the client said at `connect` of codecs and abilities beyond the old format, for the
+    /// server behind.
+    pub offers: Properties,
 }
 
 /// What part of a stream a player asks for. Of a live stream there is only now.
@@ -117,6 +121,8 @@ pub struct Closing {
 pub enum Ending {
     /// It was not let in.
     Refused,
+    /// It was asked to sign in, and comes again for that.
+    Challenged,
     /// It is over.
     Ended,
 }

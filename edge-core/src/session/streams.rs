@@ -143,6 +143,7 @@ impl Session {
             relayed,
             stream,
             query: query_for_server(&facts.requested, &ruling),
+            offers: self.offers.clone(),
         };
         Ok(Admitted {
             wanted,

@@ -25,6 +25,10 @@ const NOW: Duration = Duration::ZERO;
 
 fn pair(settings: Settings, app: &str) -> Pair {
     let options = ConnectOptions::new(app, &format!("rtmp://edge.example/{app}"));
+    pair_of(settings, options)
+}
+
+fn pair_of(settings: Settings, options: ConnectOptions) -> Pair {
     let peer = Peer {
         addr: "192.0.2.1".parse().unwrap(),
         ingress: Ingress::Rtmp,
@@ -188,6 +192,11 @@ fn a_route_that_asks_for_a_password_challenges_also_before_the_address_is_comple
         assert_eq!(pair.closed_for(), Some(Reason::IdentityRequired));
         let (_, description) = pair.last_status();
         assert!(description.contains("code=403 need auth; authmod=adobe"));
+        let ending = pair.wishes.iter().find_map(|wish| match wish {
+            Output::Close(closing) => Some(closing.ending),
+            _ => None,
+        });
+        assert_eq!(ending, Some(Ending::Challenged), "nobody is refused yet");
         assert!(description.len() < 255);
     }
 }
@@ -204,6 +213,25 @@ fn a_stream_begins_and_ends_as_players_expect() {
     pair.exchange();
     assert_eq!(pair.last_status().0, "NetStream.Play.Stop");
     assert_eq!(pair.closed_for(), Some(Reason::StreamEnded));
+}
+
+#[test]
+fn what_a_client_can_do_is_told_to_the_server_behind() {
+    let mut options = ConnectOptions::new("live", "rtmp://edge.example/live");
+    options.fourcc_list = vec!["hvc1".to_owned(), "Opus".to_owned()];
+    options.caps_ex = Some(7);
+    let mut pair = pair_of(fixture::settings(), options);
+    pair.play("s");
+    let Some(Output::Subscribe(wanted, _)) = pair.wishes.last() else {
+        panic!("{:?}", pair.wishes);
+    };
+    let list = Value::StrictArray(vec!["hvc1".into(), "Opus".into()]);
+    let expected = [
+        ("fourCcList".to_owned(), list),
+        // That it would go to another server is for this edge to say.
+        ("capsEx".to_owned(), 6.0.into()),
+    ];
+    assert_eq!(wanted.offers, expected);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::{Fault, Message, MessageKind, name};
 
 /// Properties by which `connect` tells what goes beyond the old format (Enhanced RTMP).
-const OFFERS: [&str; 4] = [
+pub const OFFERS: [&str; 4] = [
     "fourCcList",
     "videoFourCcInfoMap",
     "audioFourCcInfoMap",

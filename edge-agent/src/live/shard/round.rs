@@ -140,7 +140,14 @@ impl Viewer {
         let sent = self.sent;
         if let Some(over) = self.over.take() {
             // A session that is gone needs not to hear it.
-            let _ = over.send(Over { reason, rest, sent });
+            let cursor = Some(Box::new(self.seat.cursor.clone()));
+            let over_is = Over {
+                reason,
+                rest,
+                sent,
+                cursor,
+            };
+            let _ = over.send(over_is);
         }
     }
 }
