@@ -174,6 +174,7 @@ impl Session {
             Event::CloseStream { stream_id } | Event::DeleteStream { stream_id } => {
                 self.leave(stream_id);
             }
+            Event::Command { command, .. } => self.call(&command),
             Event::PingResponse { .. } => self.outputs.push_back(Output::Alive),
             // These are answered by the wire, or need no answer: what they announce is judged when
             // it is asked for.
@@ -181,7 +182,6 @@ impl Session {
             | Event::FcPublish { .. }
             | Event::FcSubscribe { .. }
             | Event::CreateStream { .. }
-            | Event::Command { .. }
             | Event::Other(_)
             | Event::BufferLength { .. } => {}
         }

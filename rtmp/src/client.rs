@@ -28,6 +28,7 @@ use crate::command::Command;
 use crate::control::UserControl;
 use crate::handshake::ClientHandshake;
 use crate::link::{Heard, Link};
+use crate::phase::Phase;
 use crate::{Fault, Limits, Message, MessageKind, data};
 
 /// How much we say that we buffer; servers that care send so much at once.
@@ -49,7 +50,7 @@ pub enum Output {
 pub struct Session {
     limits: Limits,
     options: ConnectOptions,
-    phase: Phase,
+    phase: Phase<ClientHandshake>,
     link: Link,
     events: VecDeque<Event>,
     next_transaction: f64,
@@ -58,18 +59,6 @@ pub struct Session {
     wanted: Vec<Purpose>,
     streams: Vec<Stream>,
     fault: Option<Fault>,
-}
-
-enum Phase {
-    Handshake {
-        handshake: Box<ClientHandshake>,
-        deadline: Duration,
-    },
-    Connect {
-        deadline: Duration,
-    },
-    Connected,
-    Rejected,
 }
 
 /// What a message stream is made for.
@@ -99,10 +88,7 @@ impl Session {
         // We chose this server, so its messages may be as large as an admitted client's.
         link.set_admitted(true);
         Self {
-            phase: Phase::Handshake {
-                handshake: Box::new(handshake),
-                deadline: now + limits.handshake,
-            },
+            phase: Phase::new(handshake, &limits, now),
             limits,
             options,
             link,
@@ -202,11 +188,7 @@ impl Session {
 
     /// When [`Session::handle_timeout`] wants to be called, if it does.
     pub fn next_deadline(&self) -> Option<Duration> {
-        match self.phase {
-            _ if self.fault.is_some() => None,
-            Phase::Handshake { deadline, .. } | Phase::Connect { deadline } => Some(deadline),
-            Phase::Connected | Phase::Rejected => None,
-        }
+        self.phase.deadline().filter(|_| self.fault.is_none())
     }
 
     /// Ends a session whose deadline has passed.
@@ -214,20 +196,8 @@ impl Session {
     /// # Errors
     /// [`Fault::HandshakeTimeout`], [`Fault::ConnectTimeout`].
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), Fault> {
-        let fault = match self.phase {
-            Phase::Handshake { deadline, .. } if now >= deadline => {
-                Fault::HandshakeTimeout(self.limits.handshake)
-            }
-            Phase::Connect { deadline } if now >= deadline => {
-                Fault::ConnectTimeout(self.limits.connect)
-            }
-            Phase::Handshake { .. }
-            | Phase::Connect { .. }
-            | Phase::Connected
-            | Phase::Rejected => return Ok(()),
-        };
-        self.fault = Some(fault);
-        Err(fault)
+        let over = self.phase.check(&self.limits, now);
+        over.inspect_err(|fault| self.fault = Some(*fault))
     }
 
     /// Asks for a stream from `start` on, in milliseconds as on the wire; -1,000 is live only,

@@ -57,6 +57,7 @@ mod limits;
 mod link;
 pub mod message;
 pub mod name;
+mod phase;
 pub mod server;
 
 pub use fault::Fault;

@@ -29,6 +29,7 @@ use crate::amf::Properties;
 use crate::control::UserControl;
 use crate::handshake::ServerHandshake;
 use crate::link::{Heard, Link};
+use crate::phase::Phase;
 use crate::{Fault, Limits, Message, MessageKind, data};
 
 /// What a session wants of its driver.
@@ -43,7 +44,7 @@ pub enum Output {
 /// One client's session.
 pub struct Session {
     limits: Limits,
-    phase: Phase,
+    phase: Phase<ServerHandshake>,
     link: Link,
     events: VecDeque<Event>,
     /// What each message stream is used for; the first has id 1.
@@ -60,18 +61,6 @@ pub struct Session {
     fault: Option<Fault>,
 }
 
-enum Phase {
-    Handshake {
-        handshake: Box<ServerHandshake>,
-        deadline: Duration,
-    },
-    Connect {
-        deadline: Duration,
-    },
-    Connected,
-    Rejected,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamUse {
     Free,
@@ -83,12 +72,8 @@ enum StreamUse {
 impl Session {
     /// A session of a client that connected at `now`.
     pub fn new(limits: Limits, now: Duration) -> Self {
-        let handshake = Box::new(ServerHandshake::new());
         Self {
-            phase: Phase::Handshake {
-                handshake,
-                deadline: now + limits.handshake,
-            },
+            phase: Phase::new(ServerHandshake::new(), &limits, now),
             link: Link::new(limits.clone(), now),
             limits,
             events: VecDeque::new(),
@@ -238,11 +223,7 @@ impl Session {
 
     /// When [`Session::handle_timeout`] wants to be called, if it does.
     pub fn next_deadline(&self) -> Option<Duration> {
-        match self.phase {
-            _ if self.fault.is_some() => None,
-            Phase::Handshake { deadline, .. } | Phase::Connect { deadline } => Some(deadline),
-            Phase::Connected | Phase::Rejected => None,
-        }
+        self.phase.deadline().filter(|_| self.fault.is_none())
     }
 
     /// Ends a session whose deadline has passed.
@@ -250,20 +231,8 @@ impl Session {
     /// # Errors
     /// [`Fault::HandshakeTimeout`], [`Fault::ConnectTimeout`].
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), Fault> {
-        let fault = match self.phase {
-            Phase::Handshake { deadline, .. } if now >= deadline => {
-                Fault::HandshakeTimeout(self.limits.handshake)
-            }
-            Phase::Connect { deadline } if now >= deadline => {
-                Fault::ConnectTimeout(self.limits.connect)
-            }
-            Phase::Handshake { .. }
-            | Phase::Connect { .. }
-            | Phase::Connected
-            | Phase::Rejected => return Ok(()),
-        };
-        self.fault = Some(fault);
-        Err(fault)
+        let over = self.phase.check(&self.limits, now);
+        over.inspect_err(|fault| self.fault = Some(*fault))
     }
 
     /// Says that the client was admitted: the wider bounds hold from now on. Players need it too,

@@ -189,6 +189,15 @@ fn a6_a_name_and_a_stream_password_open_and_stand_in_no_log() {
             "{refused}"
         );
     }
+    // Who is asked for a password is not refused; who gives a wrong one is, once.
+    let refused = eventually(SOON, "the session log has the refused", || {
+        let refused = world.sessions("state=refused");
+        (refused.len() >= 3).then_some(refused)
+    });
+    assert!(
+        refused.len() == 3 && refused.iter().all(|one| one["reason"] == "wrong_password"),
+        "{refused:?}"
+    );
     drop(publisher);
     for (whose, logs) in [
         ("the edge", world.edges[0].logs()),

@@ -92,3 +92,44 @@ async fn what_a_publisher_sends_before_it_may_is_kept() {
         assert_eq!(viewer.media().await.payload, picture(number).payload);
     }
 }
+
+#[tokio::test]
+async fn a_connection_carries_32_streams_and_no_more() {
+    let origin = FakeOrigin::start().await;
+    let edge = Edge::start(snapshot(&[origin.at])).await;
+    let mut publisher = Client::publish(edge.at, "s").await;
+    let mut client = Client::connect(edge.at).await;
+    for _ in 0..32 {
+        client.session.play("s", -1_000.0);
+    }
+    publisher.send(&picture(0)).await;
+    let mut started = 0;
+    let mut seen: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    while started < 32 || seen.len() < 32 {
+        match client.event().await.unwrap() {
+            Event::Media(message) if message.kind == MessageKind::Video => {
+                seen.entry(message.stream_id).or_default().push(0);
+            }
+            Event::Status { code, .. } if code == "NetStream.Play.Start" => started += 1,
+            _ => {}
+        }
+    }
+    for number in 1..20 {
+        publisher.send(&picture(number)).await;
+    }
+    while seen.values().any(|seen| seen.len() < 20) {
+        if let Some(Event::Media(message)) = client.event().await
+            && message.kind == MessageKind::Video
+        {
+            let number = message.timestamp / 40;
+            assert_eq!(message.payload, picture(number).payload);
+            seen.entry(message.stream_id).or_default().push(number);
+        }
+    }
+    let all: Vec<u32> = (0..20).collect();
+    assert!(seen.values().all(|seen| *seen == all), "{seen:?}");
+    let streams = edge.context.streams.states();
+    assert_eq!(streams[0].viewers, 32);
+    client.session.play("s", -1_000.0);
+    client.closed().await;
+}

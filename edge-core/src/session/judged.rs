@@ -54,7 +54,11 @@ impl Session {
             self.outputs.push_back(ends);
             last = Some((facts, judged));
         }
-        if let (Some((facts, judged)), true) = (last, self.active.is_empty()) {
+        let Some((facts, judged)) = last else {
+            return;
+        };
+        self.describe_newest();
+        if self.active.is_empty() {
             self.facts = Some(facts);
             self.ruling = Some(judged.ruling);
             self.close(Ending::Ended, judged.reason, judged.detail);

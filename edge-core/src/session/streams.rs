@@ -234,7 +234,18 @@ impl Session {
             .active
             .iter()
             .position(|one| one.stream_id == stream_id)?;
-        Some(self.active.remove(place))
+        let removed = self.active.remove(place);
+        self.describe_newest();
+        Some(removed)
+    }
+
+    /// One stream is gone: the record tells of what goes on.
+    pub(super) fn describe_newest(&mut self) {
+        if let Some(newest) = self.active.last() {
+            self.facts = Some(newest.facts.clone());
+            self.ruling = Some(newest.ruling.clone());
+            self.outputs.push_back(Output::Changed);
+        }
     }
 
     /// The client leaves what it did on a message stream.

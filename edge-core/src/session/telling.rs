@@ -6,6 +6,7 @@
 use contract::facts::Facts;
 use contract::reason::Reason;
 use rtmp::amf::Value;
+use rtmp::command::Command;
 
 use super::{Active, Ending, Kind, Session};
 use crate::admission::Ruling;
@@ -13,6 +14,7 @@ use crate::admission::Ruling;
 pub(super) const PLAY_FAILED: &str = "NetStream.Play.Failed";
 const PLAY_NOT_FOUND: &str = "NetStream.Play.StreamNotFound";
 pub(super) const PUBLISH_FAILED: &str = "NetStream.Publish.BadName";
+const CALL_FAILED: &str = "NetConnection.Call.Failed";
 const CLOSED: &str = "NetConnection.Connect.Closed";
 
 impl Session {
@@ -86,6 +88,22 @@ impl Session {
         if self.active.is_empty() {
             self.close(Ending::Ended, reason, None);
         }
+    }
+
+    /// A call that nobody here understands: who waits for its answer is told.
+    pub(super) fn call(&mut self, command: &Command) {
+        // Answers begin with an underscore, and so do calls that old servers made of their clients.
+        if command.transaction == 0.0 || command.name.starts_with('_') {
+            return;
+        }
+        let info = Value::object([
+            ("level", "error".into()),
+            ("code", CALL_FAILED.into()),
+            ("description", "no such method".into()),
+        ]);
+        let values = vec![Value::Null, info];
+        self.wire.error(command.transaction, values);
+        self.flush();
     }
 
     /// Tells the client that its session ends, in the way that fits what it does.

@@ -2,10 +2,11 @@
 //!
 //! A command goes in, events and the next step of what was wanted come out.
 
-use super::{BUFFER_MS, CONNECT, Event, Pending, Phase, Purpose, Session, Stream};
+use super::{BUFFER_MS, CONNECT, Event, Pending, Purpose, Session, Stream};
 use crate::amf::{Properties, Value, property};
 use crate::command::Command;
 use crate::control::UserControl;
+use crate::phase::Phase;
 use crate::{Fault, Message};
 
 impl Session {

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Phase, Session, StreamUse};
+use super::{Session, StreamUse};
 use crate::amf::{Properties, Value, property};
 use crate::command::Command;
 use crate::control::UserControl;
+use crate::phase::Phase;
 use crate::{Message, data};
 
 /// What we say we are. Chosen, because players look at the first number only, and 3,5 is what

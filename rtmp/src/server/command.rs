@@ -3,9 +3,10 @@
 //! A command goes in, events and answers come out. Commands that stand here are understood;
 //! all others pass as they are.
 
-use super::{Connect, Event, Phase, Play, Publish, PublishKind, Session, StreamUse};
+use super::{Connect, Event, Play, Publish, PublishKind, Session, StreamUse};
 use crate::amf::Value;
 use crate::command::Command;
+use crate::phase::Phase;
 use crate::{Fault, Message, MessageKind, name};
 
 /// Properties by which `connect` tells what goes beyond the old format (Enhanced RTMP).

@@ -50,6 +50,9 @@ fn each_stream_ends_by_itself_and_the_last_one_ends_the_session() {
     assert_eq!(pair.closed_for(), None);
     pair.edge.stream_ended(2, Reason::StreamEnded);
     assert_eq!(pair.closed_for(), None);
+    let mut record = blank_record();
+    pair.edge.describe(&mut record);
+    assert_eq!(record.stream.as_deref(), Some("mine"));
     pair.edge.stream_ended(1, Reason::OriginUnreachable);
     pair.exchange();
     assert_eq!(pair.last_status().0, "NetStream.Publish.BadName");
@@ -140,4 +143,25 @@ fn who_is_done_publishing_may_name_its_stream() {
         });
         assert_eq!(ended, ends, "{named}");
     }
+}
+
+#[test]
+fn a_call_that_nobody_understands_is_answered() {
+    let mut pair = both();
+    let call = pair.client.call(0, "doIt", vec![Value::Null]);
+    pair.client.call(0, "_checkbw", vec![Value::Null]);
+    let quiet = Command::new("doIt", 0.0, vec![Value::Null]);
+    pair.client.send_command(0, &quiet);
+    pair.exchange();
+    let answers: Vec<_> = pair
+        .heard
+        .iter()
+        .filter_map(|event| match event {
+            client::Event::Answer {
+                transaction, ok, ..
+            } => Some((*transaction, *ok)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(answers, [(call, false)]);
 }
