@@ -221,12 +221,8 @@ impl Session {
 
     /// What the wire wrote since goes out before whatever comes next.
     fn flush(&mut self) {
-        // Only bytes can be there: events come from input alone, and all were taken.
-        while let Some(output) = self.wire.poll_output() {
-            match output {
-                server::Output::Send(bytes) => self.outputs.push_back(Output::Send(bytes)),
-                server::Output::Event(_) => {}
-            }
+        while let Some(bytes) = self.wire.take_send() {
+            self.outputs.push_back(Output::Send(bytes));
         }
     }
 

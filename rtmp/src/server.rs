@@ -4,7 +4,8 @@
 //! acknowledgements, pings, `createStream` and the plain answers of a publisher's opening are done
 //! here; whether a client may connect, publish or play is asked by an event and answered by a
 //! method. The invariants: before `connect` nothing but control passes; media passes only on
-//! message streams that asked to publish; after a fault or a rejection nothing passes any more.
+//! message streams that asked to publish; nothing is said of what follows `connect` before that is
+//! answered; after a fault or a rejection nothing passes any more.
 //!
 //! It does not know rules, routes or other sessions, and it takes every name as the client sent it,
 //! checked by [`crate::name::check`] only.
@@ -26,6 +27,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::amf::Properties;
+use crate::command::Command;
 use crate::control::UserControl;
 use crate::handshake::ServerHandshake;
 use crate::link::{Heard, Link};
@@ -47,6 +49,10 @@ pub struct Session {
     phase: Phase<ServerHandshake>,
     link: Link,
     events: VecDeque<Event>,
+    /// Answers to what came in one piece with `connect`: they wait for the answer to that.
+    early: Vec<Command>,
+    /// Whether `connect` was handed out and is not answered yet: what follows waits for that.
+    undecided: bool,
     /// What each message stream is used for; the first has id 1.
     streams: Vec<StreamUse>,
     /// What the client can do beyond the old format, to be echoed.
@@ -77,6 +83,8 @@ impl Session {
             link: Link::new(limits.clone(), now),
             limits,
             events: VecDeque::new(),
+            early: Vec::new(),
+            undecided: false,
             streams: Vec::new(),
             offered: Vec::new(),
             object_encoding: 0.0,
@@ -181,7 +189,7 @@ impl Session {
     fn hear_control(&mut self, event: UserControl) {
         match event {
             UserControl::PingResponse(timestamp) => {
-                self.events.push_back(Event::PingResponse { timestamp })
+                self.events.push_back(Event::PingResponse { timestamp });
             }
             UserControl::SetBufferLength {
                 stream_id,
@@ -215,10 +223,20 @@ impl Session {
 
     /// The next thing to do; `None` when there is nothing left.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(bytes) = self.link.take_output() {
+        if let Some(bytes) = self.take_send() {
             return Some(Output::Send(bytes));
         }
-        self.events.pop_front().map(Output::Event)
+        if self.undecided {
+            return None;
+        }
+        let event = self.events.pop_front()?;
+        self.undecided = matches!(event, Event::Connect(_)) && !self.accepted;
+        Some(Output::Event(event))
+    }
+
+    /// What is to be written now, with no thought for what the client says.
+    pub fn take_send(&mut self) -> Option<Bytes> {
+        self.link.take_output()
     }
 
     /// When [`Session::handle_timeout`] wants to be called, if it does.

@@ -27,6 +27,7 @@ impl Session {
         self.link.announce_window(true);
         self.link.announce_chunk_size();
         self.accepted = true;
+        self.undecided = false;
         let mut properties = vec![
             ("fmsVer".to_owned(), VERSION.into()),
             ("capabilities".to_owned(), CAPABILITIES.into()),
@@ -45,6 +46,9 @@ impl Session {
             vec![("objectEncoding".to_owned(), self.object_encoding.into())],
         );
         self.result(transaction, vec![Value::Object(properties), info]);
+        for answer in std::mem::take(&mut self.early) {
+            self.send_command(0, &answer);
+        }
     }
 
     /// Rejects `connect` with a code such as `NetConnection.Connect.Rejected`; send it and close.
@@ -63,6 +67,8 @@ impl Session {
             vec![Value::Null, info("error", code, description, extra)],
         );
         self.phase = Phase::Rejected;
+        self.events.clear();
+        self.early.clear();
     }
 
     /// Answers a call: `_result` with these values, of which the first is by custom null.
@@ -78,7 +84,7 @@ impl Session {
     /// Lets a client publish: `onFCPublish` and `NetStream.Publish.Start`.
     pub fn accept_publish(&mut self, stream_id: u32) {
         const CODE: &str = "NetStream.Publish.Start";
-        self.answer_fc("onFCPublish", stream_id, CODE);
+        self.send_command(stream_id, &fc_answer("onFCPublish", CODE));
         self.status(
             stream_id,
             "status",
@@ -200,11 +206,12 @@ impl Session {
     pub fn acknowledge_sent(&mut self, count: u64) {
         self.link.sent_elsewhere(count);
     }
+}
 
-    pub(super) fn answer_fc(&mut self, command: &str, stream_id: u32, code: &str) {
-        let values = vec![Value::Null, info("status", code, "", Vec::new())];
-        self.send_command(stream_id, &Command::new(command, 0.0, values));
-    }
+/// What answers `FCPublish` and `FCSubscribe`.
+pub(super) fn fc_answer(command: &str, code: &str) -> Command {
+    let values = vec![Value::Null, info("status", code, "", Vec::new())];
+    Command::new(command, 0.0, values)
 }
 
 /// The object that tells a fate.

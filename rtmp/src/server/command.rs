@@ -3,6 +3,7 @@
 //! A command goes in, events and answers come out. Commands that stand here are understood;
 //! all others pass as they are.
 
+use super::answer::fc_answer;
 use super::{Connect, Event, Play, Publish, PublishKind, Session, StreamUse};
 use crate::amf::Value;
 use crate::command::Command;
@@ -56,7 +57,7 @@ impl Session {
                 }
             }
             "FCSubscribe" => {
-                self.answer_fc("onFCSubscribe", 0, "NetStream.Play.Start");
+                self.answer(fc_answer("onFCSubscribe", "NetStream.Play.Start"));
                 Event::FcSubscribe {
                     transaction,
                     name: stream_name(&command)?,
@@ -162,10 +163,8 @@ impl Session {
         };
         self.streams[slot] = StreamUse::Idle;
         let stream_id = u32::try_from(slot + 1).expect("there are few message streams");
-        self.result(
-            transaction,
-            vec![Value::Null, Value::Number(f64::from(stream_id))],
-        );
+        let values = vec![Value::Null, Value::Number(f64::from(stream_id))];
+        self.answer(Command::new("_result", transaction, values));
         Ok(stream_id)
     }
 
@@ -195,7 +194,17 @@ impl Session {
     /// The answer to what needs none but is waited for by some encoders.
     fn plain_result(&mut self, transaction: f64) {
         if transaction != 0.0 {
-            self.result(transaction, vec![Value::Null, Value::Undefined]);
+            let values = vec![Value::Null, Value::Undefined];
+            self.answer(Command::new("_result", transaction, values));
+        }
+    }
+
+    /// Answers at once, or behind `connect` if that is not answered yet.
+    fn answer(&mut self, answer: Command) {
+        if self.accepted {
+            self.send_command(0, &answer);
+        } else {
+            self.early.push(answer);
         }
     }
 }
