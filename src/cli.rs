@@ -82,6 +82,9 @@ pub(crate) struct EdgeOptions {
     /// Where it serves RTMP, or `off` [usually: 0.0.0.0:1935]
     #[arg(long, value_name = "ADDR")]
     pub(crate) rtmp: Option<String>,
+    /// Where it serves RTMP inside TLS, or `off` [usually: off]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) rtmps: Option<String>,
     /// Where it serves HTTP, or `off` [usually: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<String>,
@@ -91,9 +94,16 @@ pub(crate) struct EdgeOptions {
     /// Where clients and other edges reach its RTMP side, when that is not where it listens
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) advertise_rtmp: Option<String>,
+    /// Where clients reach its RTMP side inside TLS
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) advertise_rtmps: Option<String>,
     /// Where clients and other edges reach its HTTP side
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) advertise_http: Option<String>,
+    /// A certificate: a file with chain and key, or `CHAIN:KEY`; once for each. The first stands
+    /// for all names that no other has
+    #[arg(long = "certificate", value_name = "FILE")]
+    pub(crate) certificates: Vec<String>,
     /// How many days it goes on without hearing of the server, at least 7 [usually: 30]
     #[arg(long, value_name = "DAYS")]
     pub(crate) grace_days: Option<String>,

@@ -8,7 +8,7 @@ use edge_agent::config::Written;
 use crate::cli::{EdgeJoin, EdgeOptions, EdgeVerb};
 use crate::say;
 use crate::settings::{Reading, Wrong};
-use crate::stop::{GRACE, Signals};
+use crate::stop::{GRACE, Reloads, Signals};
 
 /// Joins, or runs the edge until it is asked to stop.
 pub(crate) async fn run(options: EdgeOptions) -> anyhow::Result<()> {
@@ -44,10 +44,13 @@ async fn serve(options: EdgeOptions) -> anyhow::Result<()> {
     let given = Written {
         data: options.data,
         rtmp: options.rtmp,
+        rtmps: options.rtmps,
         http: options.http,
         status: options.status,
         advertise_rtmp: options.advertise_rtmp,
+        advertise_rtmps: options.advertise_rtmps,
         advertise_http: options.advertise_http,
+        certificates: (!options.certificates.is_empty()).then_some(options.certificates),
         grace_days: options.grace_days,
     };
     let config = given
@@ -55,21 +58,31 @@ async fn serve(options: EdgeOptions) -> anyhow::Result<()> {
         .meant()
         .map_err(|faults| Wrong::of(faults.0))?;
     let mut signals = Signals::catch()?;
+    let mut reloads = Reloads::catch()?;
     let agent = Agent::start(config)
         .await
         .context("the edge does not start")?;
     tell(&agent);
-    signals.asked().await;
+    loop {
+        tokio::select! {
+            () = signals.asked() => break,
+            () = reloads.asked() => agent.reload(),
+        }
+    }
     signals.unless_asked_again(agent.stop(GRACE)).await;
     Ok(())
 }
 
 fn tell(agent: &Agent) {
     let (id, at) = (agent.id(), agent.addresses());
-    let listeners = [("rtmp", at.rtmp), ("http", at.http), ("status", at.status)];
-    for (plane, address) in listeners {
+    let listeners = [
+        ("rtmp", "rtmp", at.rtmp),
+        ("rtmps", "rtmps", at.rtmps),
+        ("http", "http", at.http),
+        ("status", "http", at.status),
+    ];
+    for (plane, scheme, address) in listeners {
         if let Some(address) = address {
-            let scheme = if plane == "rtmp" { "rtmp" } else { "http" };
             say::line(format_args!("edge {id} {plane} {scheme}://{address}"));
         }
     }

@@ -1,4 +1,5 @@
-//! When to stop: SIGTERM or SIGINT asks for a clean end; a second one ends the wait for it.
+//! When to stop: SIGTERM or SIGINT asks for a clean end; a second one ends the wait for it. SIGHUP asks
+//! an edge to read its certificates again.
 
 use std::io;
 use std::time::Duration;
@@ -38,5 +39,28 @@ impl Signals {
             () = ending => {}
             () = self.asked() => tracing::warn!("asked again: ending at once"),
         }
+    }
+}
+
+/// SIGHUP, caught from the moment this is made.
+pub(crate) struct Reloads {
+    hangup: Signal,
+}
+
+impl Reloads {
+    /// Catches it from now on.
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one.
+    pub(crate) async fn asked(&mut self) {
+        // One that cannot come any more is waited for in vain, as it should.
+        if self.hangup.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        tracing::info!("asked to read files again");
     }
 }

@@ -104,6 +104,7 @@ fn neighbor(id: EdgeId, name: &str) -> Neighbor {
                 .parse()
                 .expect("a fixture's address is good"),
         ),
+        rtmps: None,
         http: None,
     }
 }

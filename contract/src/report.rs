@@ -36,6 +36,9 @@ pub struct Report {
     pub version: String,
     /// Where it listens, as clients of its own machine would reach it.
     pub listeners: Listeners,
+    /// What is wrong on its own machine: a certificate that cannot be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FieldFault>,
     /// How its settings stand.
     pub settings: SettingsState,
     /// The generation of its directory.
@@ -71,6 +74,9 @@ pub struct ReportAnswer {
 pub struct Listeners {
     /// RTMP.
     pub rtmp: Option<HostPort>,
+    /// RTMP inside TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtmps: Option<HostPort>,
     /// HTTP.
     pub http: Option<HostPort>,
 }

@@ -56,6 +56,9 @@ pub struct Neighbor {
     pub state: EdgeState,
     /// Where its RTMP side is reached; `None` while it has not said.
     pub rtmp: Option<HostPort>,
+    /// Where its RTMP side is reached inside TLS; `None` where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtmps: Option<HostPort>,
     /// Where its HTTP side is reached; `None` while it has not said.
     pub http: Option<HostPort>,
 }

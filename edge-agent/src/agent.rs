@@ -26,11 +26,12 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::control::{self, Control, ControlError, Credential, JoinError, Parts};
 use crate::dial::Dialer;
-use crate::listen::serve_rtmp;
+use crate::listen::RtmpDoor;
 use crate::sessions::Sessions;
 use crate::status;
 use crate::stop::Stop;
 use crate::streams::Streams;
+use crate::tls::Certificates;
 use crate::web::Web;
 use watched::EdgeWatched;
 
@@ -53,6 +54,8 @@ pub enum AgentError {
 pub struct Addresses {
     /// RTMP.
     pub rtmp: Option<SocketAddr>,
+    /// RTMP inside TLS.
+    pub rtmps: Option<SocketAddr>,
     /// HTTP.
     pub http: Option<SocketAddr>,
     /// Health and metrics.
@@ -65,6 +68,7 @@ pub struct Agent {
     credential: Credential,
     addresses: Addresses,
     sessions: Sessions,
+    certificates: Certificates,
     stop: Stop,
     /// What serves clients.
     serving: JoinSet<()>,
@@ -95,10 +99,12 @@ impl Agent {
         let control = Control::open(&config.data_dir)?;
         let credential = control.credential().clone();
         let rtmp = listen(config.rtmp).await?;
+        let rtmps = listen(config.rtmps).await?;
         let http = listen(config.http).await?;
         let status = listen(config.status).await?;
         let addresses = Addresses {
             rtmp: address(rtmp.as_ref()),
+            rtmps: address(rtmps.as_ref()),
             http: address(http.as_ref()),
             status: address(status.as_ref()),
         };
@@ -113,9 +119,19 @@ impl Agent {
             clock: Clock::new(),
             stop: stop.clone(),
         };
+        let certificates = Certificates::open(config.certificates.clone());
         let mut serving = JoinSet::new();
+        if !config.certificates.is_empty() {
+            serving.spawn(certificates.clone().keep_fresh(stop.clone()));
+        }
+        let door = RtmpDoor::new(context.clone());
         if let Some(listener) = rtmp {
-            serving.spawn(serve_rtmp(listener, context.clone()));
+            serving.spawn(door.clone().serve(listener, None));
+        }
+        if let Some(listener) = rtmps {
+            // RTMP has no name for ALPN.
+            let tls = certificates.server_config(&[]);
+            serving.spawn(door.serve(listener, Some(tls)));
         }
         let web = Web::new(context.clone());
         if let Some(listener) = http {
@@ -128,6 +144,7 @@ impl Agent {
             streams: context.streams.clone(),
             dialer: context.dialer.clone(),
             purger: Arc::new(web.clone()),
+            faults: certificates.faults(),
             listeners: listeners(&config, addresses, &credential.server),
             grace: config.grace,
         };
@@ -145,6 +162,7 @@ impl Agent {
             credential,
             addresses,
             sessions,
+            certificates,
             stop,
             serving,
             link,
@@ -162,6 +180,11 @@ impl Agent {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Reads its certificates again, soon.
+    pub fn reload(&self) {
+        self.certificates.reload();
     }
 
     /// Stops: takes nothing new, gives what is under way `grace` to end, then ends it, reports a
@@ -220,6 +243,7 @@ fn listeners(config: &Config, addresses: Addresses, server: &str) -> Listeners {
     };
     Listeners {
         rtmp: reached(&config.advertise_rtmp, addresses.rtmp),
+        rtmps: reached(&config.advertise_rtmps, addresses.rtmps),
         http: reached(&config.advertise_http, addresses.http),
     }
 }

@@ -16,6 +16,8 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
 use figment::value::Value;
 
+use crate::tls::CertificateFiles;
+
 /// What environment variables begin with: `WEIR_EDGE_HTTP=0.0.0.0:80`.
 pub const ENVIRONMENT_PREFIX: &str = "WEIR_EDGE_";
 
@@ -23,6 +25,9 @@ pub const ENVIRONMENT_PREFIX: &str = "WEIR_EDGE_";
 pub const MIN_GRACE_DAYS: u64 = 7;
 /// The grace without a word; chosen, because a month is longer than a holiday.
 pub const DEFAULT_GRACE_DAYS: u64 = 30;
+
+/// The most certificates of an edge. Chosen, because their files are looked at every few seconds.
+pub const MAX_CERTIFICATES: usize = 256;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -33,14 +38,20 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where it serves RTMP; `None` does not.
     pub rtmp: Option<SocketAddr>,
+    /// Where it serves RTMP inside TLS; `None` does not.
+    pub rtmps: Option<SocketAddr>,
     /// Where it serves HTTP; `None` does not.
     pub http: Option<SocketAddr>,
     /// Where it answers for its health and metrics; `None` does not.
     pub status: Option<SocketAddr>,
     /// Where clients and siblings reach its RTMP side, if that is not the address it listens on.
     pub advertise_rtmp: Option<HostPort>,
+    /// Where clients reach its RTMP side inside TLS.
+    pub advertise_rtmps: Option<HostPort>,
     /// Where clients and siblings reach its HTTP side.
     pub advertise_http: Option<HostPort>,
+    /// Its certificates; the first stands for all names that no other has.
+    pub certificates: Vec<CertificateFiles>,
     /// How long it serves while the server is silent.
     pub grace: Duration,
 }
@@ -52,14 +63,20 @@ pub struct Written {
     pub data: Option<String>,
     /// `rtmp`: an address and port, or `off`.
     pub rtmp: Option<String>,
+    /// `rtmps`: an address and port, or `off`.
+    pub rtmps: Option<String>,
     /// `http`: an address and port, or `off`.
     pub http: Option<String>,
     /// `status`: an address and port, or `off`.
     pub status: Option<String>,
     /// `advertise_rtmp`: a host and port.
     pub advertise_rtmp: Option<String>,
+    /// `advertise_rtmps`: a host and port.
+    pub advertise_rtmps: Option<String>,
     /// `advertise_http`: a host and port.
     pub advertise_http: Option<String>,
+    /// `certificates`: files, each `CHAIN:KEY` or one that holds both.
+    pub certificates: Option<Vec<String>>,
     /// `grace_days`: a number of days, at least 7.
     pub grace_days: Option<String>,
 }
@@ -79,9 +96,11 @@ impl Written {
         Some(match key {
             "data" => &mut self.data,
             "rtmp" => &mut self.rtmp,
+            "rtmps" => &mut self.rtmps,
             "http" => &mut self.http,
             "status" => &mut self.status,
             "advertise_rtmp" => &mut self.advertise_rtmp,
+            "advertise_rtmps" => &mut self.advertise_rtmps,
             "advertise_http" => &mut self.advertise_http,
             "grace_days" => &mut self.grace_days,
             _ => return None,
@@ -107,13 +126,23 @@ impl Written {
         let mut written = Self::default();
         let mut faults = Vec::new();
         for (key, value) in values {
+            if key == "certificates" {
+                match texts(value) {
+                    Some(texts) => written.certificates = Some(texts),
+                    None => faults.push(FieldFault::new(
+                        key,
+                        "a list is needed: [\"/path/chain.pem:/path/key.pem\"]",
+                    )),
+                }
+                continue;
+            }
             match (written.slot(&key), text(value)) {
                 (Some(slot), Some(text)) => *slot = Some(text),
                 (Some(_), None) => faults.push(FieldFault::new(key, "a text in quotes is needed")),
                 (None, _) => faults.push(FieldFault::new(
                     key,
-                    "this key is not known; there are data, rtmp, http, status, \
-                     advertise_rtmp, advertise_http and grace_days",
+                    "this key is not known; there are data, rtmp, rtmps, http, status, \
+                     advertise_rtmp, advertise_rtmps, advertise_http, certificates and grace_days",
                 )),
             }
         }
@@ -130,10 +159,13 @@ impl Written {
         Self {
             data: self.data.or(below.data),
             rtmp: self.rtmp.or(below.rtmp),
+            rtmps: self.rtmps.or(below.rtmps),
             http: self.http.or(below.http),
             status: self.status.or(below.status),
             advertise_rtmp: self.advertise_rtmp.or(below.advertise_rtmp),
+            advertise_rtmps: self.advertise_rtmps.or(below.advertise_rtmps),
             advertise_http: self.advertise_http.or(below.advertise_http),
+            certificates: self.certificates.or(below.certificates),
             grace_days: self.grace_days.or(below.grace_days),
         }
     }
@@ -145,12 +177,20 @@ impl Written {
     /// [`ConfigFaults`] with every fault.
     pub fn meant(self) -> Result<Config, ConfigFaults> {
         let mut faults = Vec::new();
+        let certificates = certificates(&mut faults, self.certificates.unwrap_or_default());
+        let rtmps = listener(&mut faults, "rtmps", self.rtmps, "off");
+        if rtmps.is_some() && certificates.is_empty() {
+            faults.push(FieldFault::new("certificates", "TLS needs at least one"));
+        }
         let config = Config {
+            rtmps,
+            certificates,
             data_dir: PathBuf::from(self.data.as_deref().unwrap_or("weir-edge")),
             rtmp: listener(&mut faults, "rtmp", self.rtmp, "0.0.0.0:1935"),
             http: listener(&mut faults, "http", self.http, "0.0.0.0:8080"),
             status: listener(&mut faults, "status", self.status, "127.0.0.1:9090"),
             advertise_rtmp: advertised(&mut faults, "advertise_rtmp", self.advertise_rtmp),
+            advertise_rtmps: advertised(&mut faults, "advertise_rtmps", self.advertise_rtmps),
             advertise_http: advertised(&mut faults, "advertise_http", self.advertise_http),
             grace: grace(&mut faults, self.grace_days),
         };
@@ -166,6 +206,37 @@ impl Written {
 fn text(value: Value) -> Option<String> {
     let number = value.to_u128().map(|number| number.to_string());
     value.into_string().or(number)
+}
+
+/// One text, or several.
+fn texts(value: Value) -> Option<Vec<String>> {
+    match value {
+        Value::Array(_, values) => values.into_iter().map(text).collect(),
+        one => Some(vec![text(one)?]),
+    }
+}
+
+fn certificates(faults: &mut Vec<FieldFault>, texts: Vec<String>) -> Vec<CertificateFiles> {
+    if texts.len() > MAX_CERTIFICATES {
+        let message = format!("at most {MAX_CERTIFICATES} are taken");
+        faults.push(FieldFault::new("certificates", message));
+        return Vec::new();
+    }
+    let files = |text: &String| {
+        let (chain, key) = text.split_once(':').unwrap_or((text, text));
+        let files = CertificateFiles {
+            chain: PathBuf::from(chain),
+            key: PathBuf::from(key),
+        };
+        if chain.is_empty() || key.is_empty() {
+            let message = format!(
+                "`{text}` is not a file such as `/etc/weir/both.pem`, or two such as `/etc/weir/chain.pem:/etc/weir/key.pem`"
+            );
+            faults.push(FieldFault::new("certificates", message));
+        }
+        files
+    };
+    texts.iter().map(files).collect()
 }
 
 fn listener(
@@ -242,6 +313,27 @@ mod tests {
             &["rtmp", "http", "advertise_http"],
         );
         check("= 5", &["file"]);
+        check("rtmps = '127.0.0.1:0'", &["certificates"]);
+        check("certificates = [{ chain = 'a' }]", &["certificates"]);
+        check("certificates = ['a.pem:']", &["certificates"]);
+    }
+
+    #[test]
+    fn certificates_are_files_with_their_keys_or_beside_them() {
+        let check = |toml: &str, expected: &[(&str, &str)]| {
+            let files = read(toml).unwrap().certificates;
+            let files: Vec<_> = files
+                .iter()
+                .map(|one| (one.chain.to_str().unwrap(), one.key.to_str().unwrap()))
+                .collect();
+            assert_eq!(files, expected, "{toml}");
+        };
+        check("certificates = 'a.pem'", &[("a.pem", "a.pem")]);
+        check(
+            "certificates = ['a.pem:a.key', 'b.pem']",
+            &[("a.pem", "a.key"), ("b.pem", "b.pem")],
+        );
+        check("", &[]);
     }
 
     #[test]

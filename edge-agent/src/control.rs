@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::directory::Directory;
+use contract::fault::FieldFault;
 use contract::id::BootId;
 use contract::report::{Listeners, Stamp};
 use contract::snapshot::Snapshot;
@@ -80,6 +81,8 @@ pub struct Parts {
     pub dialer: Dialer,
     /// Who makes stored objects go.
     pub purger: Arc<dyn Purger>,
+    /// What is wrong on this machine itself.
+    pub faults: watch::Receiver<Vec<FieldFault>>,
     /// Where this edge is reached.
     pub listeners: Listeners,
     /// How long the edge serves while the server is silent.
@@ -186,6 +189,7 @@ impl Control {
             sessions: parts.sessions,
             streams: parts.streams,
             dialer: parts.dialer,
+            faults: parts.faults,
             listeners: parts.listeners,
             boot: BootId::new(),
             sequence: 0,

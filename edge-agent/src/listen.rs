@@ -1,66 +1,158 @@
 //! Accept loops: sockets come in, each with its options set and counted against its address until
-//! its client is admitted; the rest is the plane's.
+//! its client is admitted; those of a TLS listener shake hands first; the rest is the plane's.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use contract::protocol::Ingress;
+use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
 use crate::rtmp::{Gate, Plane};
+use crate::socket::Socket;
+use crate::stop::Stop;
 
 /// Connections of one address before admission (laws.md, 6).
 const PER_ADDRESS: usize = 256;
 /// Bytes that the kernel may hold for a client; Linux doubles it for its own needs. With
 /// autotuning one stalled viewer holds 4 MiB (laws.md, 3.3).
 const SEND_BUFFER: usize = 160 << 10;
+/// How long a client may take for the handshake of TLS (laws.md, 6).
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long to wait when the machine has no socket to give.
 const BREATH: Duration = Duration::from_millis(50);
+/// How often that is said. Chosen, because a log that grows by itself fills a disk.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
-/// Serves RTMP until the stop begins, then waits for the sessions to end, or for the cut.
-pub async fn serve_rtmp(listener: TcpListener, context: Context) {
-    let port = listener.local_addr().map_or(0, |addr| addr.port());
-    let stop = context.stop.clone();
-    let plane = Plane::new(context);
-    let addresses = Addresses::default();
-    let sessions = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.begun() => break,
-        };
-        let (socket, addr) = match accepted {
-            Ok((socket, addr)) => (socket, addr.ip().to_canonical()),
-            Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted");
-                tokio::time::sleep(BREATH).await;
+/// The way in to the RTMP plane, for all its listeners; clones are the same.
+#[derive(Clone)]
+pub struct RtmpDoor {
+    plane: Plane,
+    addresses: Addresses,
+    stop: Stop,
+}
+
+impl RtmpDoor {
+    /// A door that nobody has come through yet.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            stop: context.stop.clone(),
+            plane: Plane::new(context),
+            addresses: Addresses::default(),
+        }
+    }
+
+    /// Serves RTMP, inside TLS where that is given, until the stop begins; then waits for the
+    /// sessions to end, or for the cut.
+    pub async fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
+        let port = listener.local_addr().map_or(0, |addr| addr.port());
+        let tls = tls.map(TlsAcceptor::from);
+        let sessions = TaskTracker::new();
+        let mut complaint = Complaint::default();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.stop.begun() => break,
+            };
+            let (stream, addr) = match accepted {
+                Ok((stream, addr)) => (stream, addr.ip().to_canonical()),
+                Err(error) => {
+                    complaint.of(&error);
+                    tokio::time::sleep(BREATH).await;
+                    continue;
+                }
+            };
+            let Some(permit) = self.addresses.enter(addr) else {
+                tracing::debug!(client.addr = %addr, "connection closed: too many before admission");
+                continue;
+            };
+            if let Err(error) = prepare(&stream) {
+                tracing::debug!(client.addr = %addr, %error, "connection closed: its socket is gone");
                 continue;
             }
-        };
-        let Some(permit) = addresses.enter(addr) else {
-            tracing::debug!(client.addr = %addr, "connection closed: too many before admission");
-            continue;
-        };
-        if let Err(error) = prepare(&socket) {
-            tracing::debug!(client.addr = %addr, %error, "connection closed: its socket is gone");
-            continue;
+            let came = Came { addr, port, permit };
+            sessions.spawn(self.clone().receive(stream, came, tls.clone()));
         }
-        let plane = plane.clone();
-        sessions.spawn(async move { plane.serve(socket, addr, port, Box::new(permit)).await });
+        sessions.close();
+        tokio::select! {
+            () = sessions.wait() => {}
+            () = self.stop.is_cut() => {}
+        }
     }
-    sessions.close();
-    tokio::select! {
-        () = sessions.wait() => {}
-        () = stop.is_cut() => {}
+
+    async fn receive(self, stream: TcpStream, came: Came, tls: Option<TlsAcceptor>) {
+        let Came { addr, port, permit } = came;
+        let (socket, ingress) = match tls {
+            None => (Socket::plain(stream), Ingress::Rtmp),
+            Some(acceptor) => {
+                let shaken = tokio::select! {
+                    shaken = Box::pin(shake_hands(acceptor, stream)) => shaken,
+                    () = self.stop.begun() => return,
+                };
+                match shaken {
+                    Ok(socket) => (socket, Ingress::Rtmps),
+                    Err(error) => {
+                        tracing::debug!(client.addr = %addr, %error, "connection closed: no TLS handshake");
+                        return;
+                    }
+                }
+            }
+        };
+        let plane = self.plane;
+        plane
+            .serve(socket, ingress, addr, port, Box::new(permit))
+            .await;
+    }
+}
+
+/// Who came, and to which port.
+struct Came {
+    addr: IpAddr,
+    port: u16,
+    permit: Permit,
+}
+
+async fn shake_hands(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<Socket> {
+    let shaken = timeout(HANDSHAKE, acceptor.accept(stream)).await;
+    let (stream, connection) = shaken.map_err(|_| io::ErrorKind::TimedOut)??.into_inner();
+    Ok(Socket::tls(stream, connection))
+}
+
+/// What is said when no connection can be accepted: at most once in [`COMPLAINT`], and how often
+/// it was so.
+#[derive(Default)]
+struct Complaint {
+    said: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Complaint {
+    fn of(&mut self, error: &io::Error) {
+        self.unsaid += 1;
+        if self.said.is_some_and(|said| said.elapsed() < COMPLAINT) {
+            return;
+        }
+        tracing::warn!(
+            %error,
+            times = self.unsaid,
+            "no connection can be accepted: more open files (`ulimit -n`) may be needed"
+        );
+        self.said = Some(Instant::now());
+        self.unsaid = 0;
     }
 }
 
 /// Answers go out at once, and a client that does not read holds little.
-fn prepare(socket: &TcpStream) -> std::io::Result<()> {
+fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     SockRef::from(socket).set_send_buffer_size(SEND_BUFFER)
 }

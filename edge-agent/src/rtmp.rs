@@ -20,12 +20,12 @@ use contract::protocol::Ingress;
 use edge_core::admission::Door;
 use edge_core::session::Peer;
 use edge_core::upstream::Upstreams;
-use tokio::net::TcpStream;
 
 use crate::clock::now_ms;
 use crate::context::Context;
 use crate::control::Settings;
 use crate::live::Live;
+use crate::socket::Socket;
 
 /// What is held for a connection until its client is admitted.
 pub trait Gate: Send + Sync {}
@@ -51,8 +51,14 @@ impl Plane {
     }
 
     /// Serves one connection until it ends. The gate opens when the client is admitted.
-    pub async fn serve(&self, socket: TcpStream, addr: IpAddr, port: u16, gate: Box<dyn Gate>) {
-        let ingress = Ingress::Rtmp;
+    pub async fn serve(
+        &self,
+        socket: Socket,
+        ingress: Ingress,
+        addr: IpAddr,
+        port: u16,
+        gate: Box<dyn Gate>,
+    ) {
         let peer = Peer {
             addr: addr.to_canonical(),
             ingress,

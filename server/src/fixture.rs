@@ -319,6 +319,7 @@ pub(crate) fn id_of<T: std::str::FromStr<Err: std::fmt::Debug>>(body: &Value) ->
 fn listeners(name: &str) -> Listeners {
     Listeners {
         rtmp: Some(format!("{name}.example:1935").parse().unwrap()),
+        rtmps: None,
         http: None,
     }
 }
@@ -365,6 +366,7 @@ impl Agent {
             at_ms: server.clock().now_ms(),
             version: "1.2.3".to_owned(),
             listeners: listeners("edge"),
+            faults: Vec::new(),
             settings: SettingsState::default(),
             directory: 0,
             whole: false,

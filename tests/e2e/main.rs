@@ -18,4 +18,5 @@ mod payload;
 mod reverse;
 mod sessions;
 mod setup;
+mod tls;
 mod users;

@@ -19,6 +19,7 @@ pub(crate) struct Edge {
     process: Running,
     data: TempDir,
     trusted: Option<PathBuf>,
+    options: Vec<String>,
     rtmp: String,
     http: String,
     earlier_logs: String,
@@ -30,8 +31,17 @@ impl Edge {
         Edge::join_trusting(token, name, None)
     }
 
+    /// Joins, and starts serving with these options beside the usual ones.
+    pub(crate) fn join_with(token: &str, name: &str, options: Vec<String>) -> Self {
+        Edge::join_as(token, name, None, options)
+    }
+
     /// The same, trusting the certificate authority in this file rather than the machine's.
     pub(crate) fn join_trusting(token: &str, name: &str, trusted: Option<PathBuf>) -> Self {
+        Edge::join_as(token, name, trusted, Vec::new())
+    }
+
+    fn join_as(token: &str, name: &str, trusted: Option<PathBuf>, options: Vec<String>) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let joined = run(
             weir()
@@ -40,7 +50,13 @@ impl Edge {
             START,
         );
         assert!(joined.status.success(), "`weir edge join` failed: {joined}");
-        let mut process = launch(&data, trusted.as_deref(), "127.0.0.1:0", "127.0.0.1:0");
+        let mut process = launch(
+            &data,
+            trusted.as_deref(),
+            &options,
+            "127.0.0.1:0",
+            "127.0.0.1:0",
+        );
         process.says(START, "that it is ready", |line| {
             (line == "ready").then_some(())
         });
@@ -56,6 +72,7 @@ impl Edge {
             process,
             data,
             trusted,
+            options,
             rtmp,
             http,
             earlier_logs: String::new(),
@@ -65,6 +82,16 @@ impl Edge {
     /// Host and port of its RTMP side.
     pub(crate) fn rtmp(&self) -> &str {
         &self.rtmp
+    }
+
+    /// Host and port of its RTMP side inside TLS, if it was started with one.
+    pub(crate) fn rtmps(&mut self) -> String {
+        listener(&mut self.process, "rtmps").1
+    }
+
+    /// Asks it to read its certificates again.
+    pub(crate) fn reload(&self) {
+        self.process.signal(Signal::Hangup);
     }
 
     /// Host and port of its HTTP side.
@@ -88,7 +115,13 @@ impl Edge {
     /// Starts it again after [`Edge::kill`], on the same ports with the same data.
     pub(crate) fn start_again(&mut self) {
         self.earlier_logs = self.logs();
-        self.process = launch(&self.data, self.trusted.as_deref(), &self.rtmp, &self.http);
+        self.process = launch(
+            &self.data,
+            self.trusted.as_deref(),
+            &self.options,
+            &self.rtmp,
+            &self.http,
+        );
         let (id, rtmp) = listener(&mut self.process, "rtmp");
         assert_eq!((&id, &rtmp), (&self.id, &self.rtmp));
     }
@@ -114,19 +147,20 @@ impl Edge {
     }
 }
 
-fn launch(data: &TempDir, trusted: Option<&Path>, rtmp: &str, http: &str) -> Running {
+fn launch(
+    data: &TempDir,
+    trusted: Option<&Path>,
+    options: &[String],
+    rtmp: &str,
+    http: &str,
+) -> Running {
     let mut command: Command = weir();
     if let Some(file) = trusted {
         command.env("SSL_CERT_FILE", file);
     }
-    Running::start(command.arg("edge").arg("--data").arg(data.path()).args([
-        "--rtmp",
-        rtmp,
-        "--http",
-        http,
-        "--status",
-        "127.0.0.1:0",
-    ]))
+    let usual = ["--rtmp", rtmp, "--http", http, "--status", "127.0.0.1:0"];
+    command.arg("edge").arg("--data").arg(data.path());
+    Running::start(command.args(usual).args(options))
 }
 
 /// Reads `edge edge_01… rtmp rtmp://127.0.0.1:1935`: the edge's id, host and port.

@@ -52,6 +52,8 @@ pub(crate) enum Signal {
     Stop,
     /// Goes on after freezing.
     Continue,
+    /// Asks to read files again.
+    Hangup,
 }
 
 impl Running {
@@ -175,6 +177,7 @@ impl Running {
             Signal::Kill => "KILL",
             Signal::Stop => "STOP",
             Signal::Continue => "CONT",
+            Signal::Hangup => "HUP",
         };
         let sent = Command::new("sh")
             .arg("-c")

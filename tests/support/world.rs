@@ -104,6 +104,16 @@ impl World {
         ));
     }
 
+    /// Adds an edge that is started with these options.
+    pub(crate) fn add_edge_with(&mut self, name: &str, options: Vec<String>) {
+        let made = self.api.post(
+            "/join-tokens",
+            &json!({"cluster": self.cluster, "name": name}),
+        );
+        let token = text(&made, "secret");
+        self.edges.push(Edge::join_with(token, name, options));
+    }
+
     /// Makes a route: of the given fields and, for the rest, an implicit RTMP one to the origin.
     #[track_caller]
     pub(crate) fn route(&self, fields: Value) -> String {

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use contract::fault::FieldFault;
 use contract::id::BootId;
 use contract::order::OrderReceipt;
 use contract::report::{Listeners, MAX_REPORT_SESSIONS, Report, ReportAnswer};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,7 @@ pub(super) struct Reporter {
     pub(super) sessions: Sessions,
     pub(super) streams: Streams,
     pub(super) dialer: Dialer,
+    pub(super) faults: watch::Receiver<Vec<FieldFault>>,
     pub(super) listeners: Listeners,
     pub(super) boot: BootId,
     pub(super) sequence: u64,
@@ -115,6 +118,7 @@ impl Reporter {
             at_ms: now_ms(),
             version: super::VERSION.to_owned(),
             listeners: self.listeners.clone(),
+            faults: self.faults.borrow().clone(),
             settings: standing.settings,
             directory: standing.directory,
             whole,

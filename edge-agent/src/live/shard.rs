@@ -18,13 +18,13 @@ use contract::reason::Reason;
 use edge_core::live::{Batch, Cursor, Flush, Ring};
 use edge_core::session::PlayerWish;
 use round::Choice;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::Head;
 use crate::clock::Clock;
 use crate::sessions;
+use crate::socket::Socket;
 
 /// Messages to a shard that may wait. Chosen, because senders wait for room and lose nothing.
 const INBOX: usize = 256;
@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// A viewer that takes its seat.
 pub struct Seat {
     /// Where its media go.
-    pub socket: Arc<TcpStream>,
+    pub socket: Arc<Socket>,
     /// Its place.
     pub cursor: Cursor,
     /// Where its bytes are counted.

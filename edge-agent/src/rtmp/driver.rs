@@ -13,7 +13,6 @@ use bytes::{Bytes, BytesMut};
 use contract::reason::Reason;
 use edge_core::session::{Closing, Ending, Output, Peer, Session};
 use rtmp::Limits;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +22,7 @@ use super::roles::{RoleEvent, Roles};
 use super::{Gate, Plane, door};
 use crate::control::Settings;
 use crate::sessions;
+use crate::socket::Socket;
 
 /// How long a client may take to read an answer. Chosen, because answers are small.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ enum Event {
 
 pub(super) struct Driver {
     pub(super) plane: Plane,
-    pub(super) socket: Arc<TcpStream>,
+    pub(super) socket: Arc<Socket>,
     pub(super) session: Session,
     pub(super) record: sessions::Session,
     pub(super) roles: Roles,
@@ -73,7 +73,7 @@ pub(super) struct Driver {
 /// Serves one client until its session ends.
 pub(super) async fn drive(
     plane: Plane,
-    socket: TcpStream,
+    socket: Socket,
     peer: Peer,
     record: sessions::Session,
     gate: Box<dyn Gate>,

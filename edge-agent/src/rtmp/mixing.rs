@@ -12,7 +12,6 @@ use bytes::Bytes;
 use contract::reason::Reason;
 use edge_core::live::{Cursor, Form, Pace, Ring, Scratch, pace};
 use edge_core::session::PlayerWish;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -20,6 +19,7 @@ use super::driver::Driver;
 use super::roles::Role;
 use super::viewing::{Place, Playing, Stream};
 use crate::live::Head;
+use crate::socket::Socket;
 
 /// Writes for one stream before the next one's turn; chosen, as a worker's for one viewer.
 const WRITES: usize = 8;
@@ -69,12 +69,7 @@ impl Own {
     }
 
     /// Writes what is owed; says how far it came, and how many bytes went out.
-    fn write(
-        &mut self,
-        head: &Head,
-        socket: &TcpStream,
-        now: Duration,
-    ) -> io::Result<(Wrote, u64)> {
+    fn write(&mut self, head: &Head, socket: &Socket, now: Duration) -> io::Result<(Wrote, u64)> {
         self.changes.mark_unchanged();
         head.follow(&mut self.ring);
         self.cursor.settle(&self.ring, now);
@@ -84,7 +79,13 @@ impl Own {
             let owed = self.cursor.owed(&self.ring, &mut scratch);
             let bytes = owed.bytes();
             if bytes == 0 {
-                return Ok((Wrote::All, sent));
+                // Inside TLS the last of it may not have gone out yet.
+                let wrote = if socket.try_flush()? {
+                    Wrote::All
+                } else {
+                    Wrote::Full
+                };
+                return Ok((wrote, sent));
             }
             match socket.try_write_vectored(owed.slices()) {
                 Ok(count) => {

@@ -6,9 +6,9 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use bytes::Bytes;
-use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+
+use crate::socket::Socket;
 
 /// The most that a session is fed at once.
 const READ: usize = 64 << 10;
@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Takes what is there and hands it on; `None` at the end of the stream, 0 where nothing is there.
-pub(super) fn read(socket: &TcpStream, take: impl FnOnce(&[u8])) -> io::Result<Option<usize>> {
+pub(super) fn read(socket: &Socket, take: impl FnOnce(&[u8])) -> io::Result<Option<usize>> {
     BUFFER.with_borrow_mut(|buffer| match socket.try_read(buffer) {
         Ok(0) => Ok(None),
         Ok(count) => {
@@ -34,11 +34,7 @@ pub(super) fn read(socket: &TcpStream, take: impl FnOnce(&[u8])) -> io::Result<O
 }
 
 /// Writes everything in as few system calls as the socket takes.
-pub(super) async fn write(
-    socket: &TcpStream,
-    pieces: &[Bytes],
-    patience: Duration,
-) -> io::Result<()> {
+pub(super) async fn write(socket: &Socket, pieces: &[Bytes], patience: Duration) -> io::Result<()> {
     let until = Instant::now() + patience;
     let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|one| IoSlice::new(one)).collect();
     let mut left = &mut slices[..];
@@ -55,16 +51,18 @@ pub(super) async fn write(
             Err(error) => return Err(error),
         }
     }
+    while !socket.try_flush()? {
+        timeout_at(until, socket.writable())
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
+    }
     Ok(())
 }
 
 /// Ends a connection so that what was written arrives: a socket closed with unread bytes in it
 /// would be reset, and the client would lose the reason that it was just told.
-pub(super) async fn close(socket: &TcpStream, patience: Duration) {
-    if SockRef::from(socket)
-        .shutdown(std::net::Shutdown::Write)
-        .is_err()
-    {
+pub(super) async fn close(socket: &Socket, patience: Duration) {
+    if socket.shut_down().is_err() {
         return;
     }
     let until = Instant::now() + patience;

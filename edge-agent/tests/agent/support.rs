@@ -52,6 +52,7 @@ pub(crate) fn neighbor(id: EdgeId, http: Option<SocketAddr>) -> Neighbor {
         cluster: CLUSTER,
         state: EdgeState::Active,
         rtmp: None,
+        rtmps: None,
         http: http.map(|at| at.to_string().parse().unwrap()),
     }
 }

@@ -154,7 +154,8 @@ impl Edge {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
-        let done = tokio::spawn(edge_agent::listen::serve_rtmp(listener, context.clone()));
+        let done =
+            tokio::spawn(edge_agent::listen::RtmpDoor::new(context.clone()).serve(listener, None));
         Self {
             at,
             settings,
@@ -199,6 +200,7 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
             cluster,
             state: EdgeState::Active,
             rtmp: None,
+            rtmps: None,
             http: None,
         }],
         origins: ids().zip(origins).map(origin).collect(),

@@ -78,6 +78,7 @@ pub(crate) fn settings() -> Settings {
             cluster: ClusterId::from_bits(1),
             state: EdgeState::Active,
             rtmp: None,
+            rtmps: None,
             http: None,
         }],
         origins: vec![Origin {

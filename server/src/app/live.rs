@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contract::counts::Totals;
+use contract::fault::FieldFault;
 use contract::id::{BootId, ClientId, EdgeId, OriginId, SessionId};
 use contract::report::{
     Reachability, Report, SessionRecord, SessionState, SettingsState, StreamState,
@@ -25,6 +26,8 @@ pub struct EdgeReport {
     pub reported_ms: u64,
     /// How far ahead of the server's the edge's clock is; negative if it is behind.
     pub clock_ahead_ms: i64,
+    /// What is wrong on its own machine.
+    pub faults: Vec<FieldFault>,
     /// How its settings stand.
     pub settings: SettingsState,
     /// The generation of its directory.
@@ -180,6 +183,7 @@ impl Live {
             report: EdgeReport {
                 reported_ms: now_ms,
                 clock_ahead_ms: i64::try_from(ahead).unwrap_or(i64::MAX),
+                faults: report.faults,
                 settings: report.settings,
                 directory: report.directory,
                 sessions: sessions.len() as u64,

@@ -111,8 +111,9 @@ pub(crate) fn steps(status: &EdgeStatus) -> Option<Steps> {
 fn addresses(status: &EdgeStatus) -> Vec<String> {
     let neighbor = status.edge.neighbor();
     let rtmp = neighbor.rtmp.map(|at| format!("rtmp://{at}"));
+    let rtmps = neighbor.rtmps.map(|at| format!("rtmps://{at}"));
     let http = neighbor.http.map(|at| format!("http://{at}"));
-    rtmp.into_iter().chain(http).collect()
+    rtmp.into_iter().chain(rtmps).chain(http).collect()
 }
 
 /// An edge as a line.
@@ -229,6 +230,8 @@ struct ShowPage {
     published: u64,
     ladder: Vec<LadderStep>,
     faults: Vec<String>,
+    /// What is wrong on its own machine.
+    troubles: Vec<String>,
     figures: Vec<Figure>,
     streams: Vec<StreamRow>,
     origins: Vec<OriginView>,
@@ -274,6 +277,11 @@ pub(crate) async fn show_one(visitor: Visitor, Path(id): Path<String>) -> Answer
             .report
             .iter()
             .flat_map(|report| report.settings.faults.iter().map(ToString::to_string))
+            .collect(),
+        troubles: status
+            .report
+            .iter()
+            .flat_map(|report| report.faults.iter().map(ToString::to_string))
             .collect(),
         figures,
         streams: here

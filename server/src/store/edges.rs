@@ -91,6 +91,7 @@ impl Edge {
             cluster: self.cluster,
             state: self.state,
             rtmp: one(&self.public.rtmp, &self.listeners.rtmp),
+            rtmps: one(&self.public.rtmps, &self.listeners.rtmps),
             http: one(&self.public.http, &self.listeners.http),
         }
     }

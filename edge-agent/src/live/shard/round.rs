@@ -73,7 +73,7 @@ impl Worker {
         cursor.took(batch, count, &self.ring, self.clock.now());
         viewer.sent += count as u64;
         viewer.seat.record.add_sent(count as u64);
-        viewer.owes = count < batch.bytes().len();
+        viewer.owes = count < batch.bytes().len() || viewer.seat.socket.owes();
         !viewer.owes && viewer.leaves.is_none()
     }
 
@@ -83,6 +83,8 @@ impl Worker {
         let now = self.clock.now();
         let ring = &self.ring;
         viewer.seat.cursor.settle(ring, now);
+        // What fails here fails at the next write, or read, too.
+        let _ = viewer.seat.socket.try_flush();
         for _ in 0..WRITES {
             let cursor = &mut viewer.seat.cursor;
             let mut scratch = Scratch::default();
@@ -117,7 +119,7 @@ impl Worker {
             self.shed.fetch_add(shed - viewer.shed, Ordering::Relaxed);
             viewer.shed = shed;
         }
-        viewer.owes = viewer.seat.cursor.owes_since(ring).is_some();
+        viewer.owes = viewer.seat.cursor.owes_since(ring).is_some() || viewer.seat.socket.owes();
         if viewer
             .leaves
             .is_some_and(|until| !viewer.owes || until <= now)

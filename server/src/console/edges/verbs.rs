@@ -159,6 +159,7 @@ pub(crate) async fn ask_update(visitor: Visitor, Path(id): Path<String>) -> Answ
         .with("name", &edge.name)
         .with("cluster", edge.cluster)
         .with("rtmp", text(edge.public.rtmp))
+        .with("rtmps", text(edge.public.rtmps))
         .with("http", text(edge.public.http));
     EditPage::respond(&visitor, edge.id, edge.name.to_string(), form).await
 }
@@ -171,6 +172,7 @@ pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: F
         .edge;
     let public = Listeners {
         rtmp: form.take_optional("rtmp"),
+        rtmps: form.take_optional("rtmps"),
         http: form.take_optional("http"),
     };
     if let (Some(name), Some(cluster), true) =
