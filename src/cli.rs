@@ -39,7 +39,7 @@ pub(crate) enum Part {
     /// Run the server: console, REST API and what edges ask for
     Server(ServerOptions),
     /// Run an edge that has joined, or join one to a server
-    Edge(EdgeOptions),
+    Edge(Box<EdgeOptions>),
     /// Try it: a server, two edges and an origin on this machine, set up and in use
     Demo(DemoOptions),
 }

@@ -52,7 +52,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .block_on(async {
             match cli.part {
                 Part::Server(options) => serve::run(options).await,
-                Part::Edge(options) => edge::run(options).await,
+                Part::Edge(options) => edge::run(*options).await,
                 Part::Demo(options) => demo::run(options).await,
             }
         })

@@ -210,10 +210,10 @@ fn text(value: Value) -> Option<String> {
 
 /// One text, or several.
 fn texts(value: Value) -> Option<Vec<String>> {
-    match value {
-        Value::Array(_, values) => values.into_iter().map(text).collect(),
-        one => Some(vec![text(one)?]),
+    if let Value::Array(_, values) = value {
+        return values.into_iter().map(text).collect();
     }
+    Some(vec![text(value)?])
 }
 
 fn certificates(faults: &mut Vec<FieldFault>, texts: Vec<String>) -> Vec<CertificateFiles> {

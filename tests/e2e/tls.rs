@@ -32,7 +32,7 @@ fn world(folder: &TempDir, files: &[&str]) -> World {
 
 /// A folder with the certificate of `localhost` in it.
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
     certificate(&folder.path().join("a.pem"), "a", &["localhost"]);
     folder
 }
@@ -137,7 +137,7 @@ fn each_name_has_its_certificate_and_new_files_are_used_while_streams_go_on() {
 fn replace(file: &Path, make: impl Fn(&Path)) {
     let new = file.with_extension("new");
     make(&new);
-    fs::rename(&new, file).unwrap();
+    fs::rename(&new, file).expect("a file can be renamed");
 }
 
 #[test]
