@@ -87,6 +87,7 @@ pub(crate) fn route(id: RouteId, kind: RouteKind) -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Deny,
+        webhook: None,
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
@@ -129,6 +130,7 @@ pub(crate) fn snapshot() -> Snapshot {
         ],
         rules: vec![rule()],
         key_sets: Vec::new(),
+        webhooks: Vec::new(),
         keys: vec![signing_key()],
     }
 }

@@ -33,6 +33,7 @@ pub mod rule;
 pub mod secret;
 pub mod snapshot;
 pub mod token;
+pub mod webhook;
 
 #[cfg(test)]
 mod fixture;

@@ -76,6 +76,10 @@ reasons! {
     DeniedByRule "denied_by_rule" "a rule denies this";
     /// No rule allows, and the route's default is to deny.
     DeniedByDefault "denied_by_default" "no rule allows this";
+    /// The application that was asked denies.
+    DeniedByWebhook "denied_by_webhook" "the application does not allow this";
+    /// The application that is asked does not answer, and silence denies.
+    WebhookSilent "webhook_silent" "the application that decides this does not answer";
     /// The client belongs to another edge.
     WrongEdge "wrong_edge" "this client belongs to another edge";
     /// The client was told to go to another edge.

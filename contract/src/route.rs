@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fault::FieldFault;
-use crate::id::{OriginId, RouteId};
+use crate::id::{OriginId, RouteId, WebhookId};
 use crate::name::{AppName, Name};
 use crate::pattern::Pattern;
 use crate::protocol::Plane;
@@ -44,6 +44,9 @@ pub struct Route {
     pub identity: Vec<IdentityKind>,
     /// What holds when no rule decides.
     pub default_effect: Effect,
+    /// The application that is asked whom rules let in; `None` asks nobody.
+    #[serde(default)]
+    pub webhook: Option<WebhookId>,
     /// What its RTMP streams are.
     #[serde(default)]
     pub mode: StreamMode,

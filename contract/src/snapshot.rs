@@ -11,13 +11,14 @@ use sha2::{Digest, Sha256};
 
 use crate::address::HostPort;
 use crate::fault::FieldFault;
-use crate::id::{ClusterId, EdgeId, OriginId};
+use crate::id::{ClusterId, EdgeId, OriginId, RouteId};
 use crate::key_set::{KeySet, MAX_KEY_SETS};
 use crate::name::Name;
 use crate::origin::Origin;
 use crate::route::Route;
 use crate::rule::Rule;
 use crate::token::SigningKey;
+use crate::webhook::{MAX_WEBHOOKS, Webhook};
 
 /// The settings of one edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Snapshot {
     /// Keys of others, by whose tokens clients may come in.
     #[serde(default)]
     pub key_sets: Vec<KeySet>,
+    /// The applications that its routes name to be asked.
+    #[serde(default)]
+    pub webhooks: Vec<Webhook>,
 }
 
 /// An edge as another edge knows it.
@@ -112,6 +116,14 @@ impl Snapshot {
         self.origins.iter().find(|known| known.id == origin)
     }
 
+    /// The application that a route asks.
+    #[must_use]
+    pub fn webhook_of(&self, route: RouteId) -> Option<&Webhook> {
+        let route = self.routes.iter().find(|known| known.id == route)?;
+        let id = route.webhook?;
+        self.webhooks.iter().find(|known| known.id == id)
+    }
+
     /// What an edge would refuse, by field; empty means that it can be applied.
     #[must_use]
     pub fn faults(&self) -> Vec<FieldFault> {
@@ -142,6 +154,10 @@ impl Snapshot {
                     .into_iter()
                     .map(|fault| fault.within(&within)),
             );
+            if route.webhook.is_some() && self.webhook_of(route.id).is_none() {
+                let fault = FieldFault::new("webhook", "there is no such webhook");
+                faults.push(fault.within(&within));
+            }
             faults.extend(
                 self.upstream_faults(route)
                     .into_iter()
@@ -160,6 +176,20 @@ impl Snapshot {
         for set in &self.key_sets {
             let within = format!("key_sets.{}", set.name);
             faults.extend(set.faults().into_iter().map(|fault| fault.within(&within)));
+        }
+        unique(
+            &mut faults,
+            "webhooks",
+            self.webhooks.iter().map(|hook| hook.id),
+        );
+        if self.webhooks.len() > MAX_WEBHOOKS {
+            let message = format!("an edge asks at most {MAX_WEBHOOKS} webhooks");
+            faults.push(FieldFault::new("webhooks", message));
+        }
+        for hook in &self.webhooks {
+            let within = format!("webhooks.{}", hook.settings.name);
+            let found = hook.settings.faults().into_iter();
+            faults.extend(found.map(|fault| fault.within(&within)));
         }
         for rule in &self.rules {
             let within = format!("rules.{}", rule.name);

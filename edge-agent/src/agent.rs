@@ -33,6 +33,7 @@ use crate::stop::Stop;
 use crate::streams::Streams;
 use crate::tls::Certificates;
 use crate::web::Web;
+use crate::webhook::Webhooks;
 use watched::EdgeWatched;
 
 /// How long tasks may take to end after they were cut off.
@@ -110,12 +111,14 @@ impl Agent {
         };
         let stop = Stop::new();
         let sessions = Sessions::new(control.totals());
+        let dialer = Dialer::new();
         let context = Context {
             settings: control.settings(),
             sessions: sessions.clone(),
             totals: sessions.totals().clone(),
             streams: Streams::default(),
-            dialer: Dialer::new(),
+            webhooks: Webhooks::new(dialer.clone()),
+            dialer,
             clock: Clock::new(),
             stop: stop.clone(),
         };

@@ -11,6 +11,7 @@ use crate::dial::Dialer;
 use crate::sessions::{Sessions, Totals};
 use crate::stop::Stop;
 use crate::streams::Streams;
+use crate::webhook::Webhooks;
 
 /// What a plane needs to serve.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Context {
     pub streams: Streams,
     /// The only way to origins and other edges.
     pub dialer: Dialer,
+    /// The only way to applications that are asked who may come in.
+    pub webhooks: Webhooks,
     /// Time for the machines of `edge-core`.
     pub clock: Clock,
     /// When to come to an end.

@@ -20,6 +20,7 @@ use contract::origin::Origin;
 use contract::protocol::{Ingress, Plane};
 use contract::report::Reachability;
 use contract::snapshot::Neighbor;
+use contract::webhook::WebhookSettings;
 use tokio::time::timeout;
 
 pub use conn::Conn;
@@ -123,6 +124,21 @@ impl Dialer {
         };
         let at = at.ok_or(DialError::NoAddress)?;
         self.connect(scheme, at, |_| true, budget).await
+    }
+
+    /// Connects to the application that a webhook asks, at an address that its record allows, within
+    /// `budget`, and within [`ONE_TRY`].
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub async fn dial_webhook(
+        &self,
+        webhook: &WebhookSettings,
+        budget: Duration,
+    ) -> Result<Dialed, DialError> {
+        let (scheme, at) = webhook.at().ok_or(DialError::NoAddress)?;
+        let permits = |addr: &SocketAddr| webhook.reach.permits(addr.ip());
+        self.connect(scheme, &at, permits, budget).await
     }
 
     async fn connect(

@@ -21,3 +21,4 @@ pub mod streams;
 pub mod telemetry;
 pub mod tls;
 pub mod web;
+pub mod webhook;

@@ -1,7 +1,12 @@
 //! Every metric of the agent, declared once: figures go in, Prometheus text comes out. Counters are
 //! those of the reports, so that console and metrics never differ.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
 use contract::counts::{CacheCounts, Totals};
+use contract::id::WebhookId;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -32,8 +37,27 @@ pub struct Figures {
     pub directory: u64,
     /// Whether the server answered the last call.
     pub connected: bool,
+    /// What applications were asked.
+    pub webhooks: BTreeMap<WebhookId, WebhookCounts>,
     /// The server's clock minus ours.
     pub clock_offset_ms: i64,
+}
+
+/// What one application was asked since the agent began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WebhookCounts {
+    /// Questions that were not answered by a kept answer.
+    pub asked: u64,
+    /// Of these: it let the client in.
+    pub allowed: u64,
+    /// Of these: it did not.
+    pub denied: u64,
+    /// Of these: there was no answer.
+    pub silent: u64,
+    /// Questions that a kept answer answered.
+    pub cached: u64,
+    /// How long sessions waited for answers, in all.
+    pub spent: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,6 +68,17 @@ struct ByReason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByRoute {
     route: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByWebhook {
+    webhook: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAnswer {
+    webhook: Text,
+    answer: Text,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,6 +103,7 @@ pub fn render(figures: &Figures) -> String {
     let mut registry = Registry::with_prefix("weir_edge");
     sessions(&mut registry, figures);
     cache(&mut registry, figures);
+    webhooks(&mut registry, figures);
     link(&mut registry, figures);
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes all that is written");
@@ -207,6 +243,40 @@ fn outcomes(counts: &CacheCounts) -> [(&'static str, u64); 6] {
     ]
 }
 
+fn webhooks(registry: &mut Registry, figures: &Figures) {
+    let questions = Family::<ByAnswer, Counter>::default();
+    let spent = Family::<ByWebhook, Counter<f64, AtomicU64>>::default();
+    for (webhook, counts) in &figures.webhooks {
+        let webhook = Text(webhook.to_string());
+        for (answer, count) in [
+            ("allowed", counts.allowed),
+            ("denied", counts.denied),
+            ("silent", counts.silent),
+            ("cached", counts.cached),
+        ] {
+            let label = ByAnswer {
+                webhook: webhook.clone(),
+                answer: Text(answer.to_owned()),
+            };
+            questions.get_or_create(&label).inc_by(count);
+        }
+        let label = ByWebhook { webhook };
+        spent
+            .get_or_create(&label)
+            .inc_by(counts.spent.as_secs_f64());
+    }
+    registry.register(
+        "webhook_questions",
+        "Questions to webhooks, by what came of them; cached ones were not sent",
+        questions,
+    );
+    registry.register(
+        "webhook_seconds",
+        "How long sessions waited for webhooks",
+        spent,
+    );
+}
+
 fn link(registry: &mut Registry, figures: &Figures) {
     gauge(
         registry,
@@ -250,10 +320,15 @@ mod tests {
         totals.sessions_refused.insert(Reason::NoRoute, 2);
         let route = RouteId::from_bits(1);
         totals.cache.entry(route).or_default().hits = 5;
+        let webhook = WebhookId::from_bits(1);
+        figures.webhooks.entry(webhook).or_default().silent = 7;
         let text = render(&figures);
         for line in [
             "weir_edge_sessions 3".to_owned(),
             "weir_edge_sessions_refused_total{reason=\"no_route\"} 2".to_owned(),
+            format!(
+                "weir_edge_webhook_questions_total{{webhook=\"{webhook}\",answer=\"silent\"}} 7"
+            ),
             format!("weir_edge_cache_requests_total{{route=\"{route}\",outcome=\"hit\"}} 5"),
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line}\n{text}");

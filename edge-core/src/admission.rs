@@ -5,6 +5,7 @@
 //! refused. It does not know sockets or sessions, and dials nothing.
 
 pub mod adobe;
+pub mod webhook;
 
 use contract::admit::{self, Decision, Passage, Verdict};
 use contract::directory::Directory;

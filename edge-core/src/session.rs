@@ -9,6 +9,7 @@
 //!
 //! It does not know sockets, hubs or other sessions.
 
+mod asking;
 mod connect;
 mod judged;
 mod output;
@@ -30,6 +31,7 @@ use rtmp::server::{self, Event};
 use rtmp::{Fault, Limits};
 
 use crate::admission::{Door, Ruling};
+use asking::Asked;
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,10 @@ pub struct Session {
     admitted: bool,
     /// What the client does, at most once a message stream; the wire bounds those.
     active: Vec<Active>,
+    /// What waits for an application's word.
+    asked: Option<Asked>,
+    /// The application was asked when the client connected.
+    asked_on_connect: bool,
     closing: bool,
     outputs: VecDeque<Output>,
 }
@@ -92,6 +98,8 @@ impl Session {
             ruling: None,
             admitted: false,
             active: Vec::new(),
+            asked: None,
+            asked_on_connect: false,
             closing: false,
             outputs: VecDeque::new(),
         }
@@ -129,11 +137,17 @@ impl Session {
 
     /// Takes what the wire has to say.
     fn settle(&mut self, door: &Door<'_>) {
-        while let Some(output) = self.wire.poll_output() {
-            match output {
-                server::Output::Send(bytes) => self.outputs.push_back(Output::Send(bytes)),
-                server::Output::Event(_) if self.closing => {}
-                server::Output::Event(event) => self.hear(event, door),
+        loop {
+            // While an application is asked, what the client says waits in the wire.
+            if self.asked.is_some() {
+                self.flush();
+                return;
+            }
+            match self.wire.poll_output() {
+                Some(server::Output::Send(bytes)) => self.outputs.push_back(Output::Send(bytes)),
+                Some(server::Output::Event(_)) if self.closing => {}
+                Some(server::Output::Event(event)) => self.hear(event, door),
+                None => return,
             }
         }
     }

@@ -77,6 +77,7 @@ impl Settings {
             rules: of_cluster(&self.rules, edge.cluster),
             keys: self.keys.clone(),
             key_sets: Vec::new(),
+            webhooks: Vec::new(),
         }
     }
 

@@ -63,6 +63,7 @@ const EDGE_AGENT: Layers = Layers {
                 "telemetry",
                 "tls",
                 "web",
+                "webhook",
             ],
         ),
         (
@@ -79,6 +80,7 @@ const EDGE_AGENT: Layers = Layers {
                 "stop",
                 "streams",
                 "telemetry",
+                "webhook",
             ],
         ),
         (
@@ -94,6 +96,7 @@ const EDGE_AGENT: Layers = Layers {
                 "stop",
                 "streams",
                 "telemetry",
+                "webhook",
             ],
         ),
         (
@@ -106,6 +109,7 @@ const EDGE_AGENT: Layers = Layers {
                 "sessions",
                 "stop",
                 "telemetry",
+                "webhook",
             ],
         ),
         (
@@ -119,6 +123,7 @@ const EDGE_AGENT: Layers = Layers {
                 "stop",
                 "streams",
                 "telemetry",
+                "webhook",
             ],
         ),
         (
@@ -133,6 +138,7 @@ const EDGE_AGENT: Layers = Layers {
                 "stop",
                 "streams",
                 "telemetry",
+                "webhook",
             ],
         ),
         (
@@ -145,6 +151,7 @@ const EDGE_AGENT: Layers = Layers {
                 "stop",
                 "streams",
                 "telemetry",
+                "webhook",
             ],
         ),
         (
@@ -161,6 +168,7 @@ const EDGE_AGENT: Layers = Layers {
         ),
         ("sessions", &["clock", "telemetry"]),
         ("streams", &["clock"]),
+        ("webhook", &["clock", "dial", "telemetry"]),
         ("dial", &["clock"]),
         ("config", &["tls"]),
         ("tls", &["stop"]),

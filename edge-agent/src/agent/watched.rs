@@ -58,6 +58,7 @@ impl Watched for EdgeWatched {
                 .map_or(0, |stamp| stamp.generation),
             directory: standing.directory,
             connected: standing.connected,
+            webhooks: self.context.webhooks.counts(),
             clock_offset_ms: standing.clock_offset_ms,
         }
     }

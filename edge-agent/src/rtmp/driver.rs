@@ -6,11 +6,14 @@
 //! with the reason.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use contract::reason::Reason;
+use edge_core::admission::webhook::Word;
 use edge_core::session::{Closing, Ending, Output, Peer, Session};
 use rtmp::Limits;
 use tokio::sync::watch;
@@ -44,6 +47,7 @@ enum Event {
     Asked(Reason),
     Due,
     Role(u32, RoleEvent),
+    Answered(Word),
 }
 
 pub(super) struct Driver {
@@ -57,6 +61,8 @@ pub(super) struct Driver {
     pub(super) out: Vec<Bytes>,
     /// What the session wants after what is being done now.
     pub(super) later: VecDeque<Output>,
+    /// An application is asked about the client.
+    asking: Option<Pin<Box<dyn Future<Output = Word> + Send>>>,
     closing: Option<Closing>,
     /// When streams that the session writes itself are to be looked at again.
     pub(super) look: Option<Duration>,
@@ -89,6 +95,7 @@ pub(super) async fn drive(
         gate: Some(gate),
         out: Vec::new(),
         later: VecDeque::new(),
+        asking: None,
         closing: None,
         look: None,
         full: false,
@@ -122,7 +129,8 @@ impl Driver {
             .fold(self.rejudge, Duration::min);
         let due = Instant::now() + due.saturating_sub(now);
         // While a stream is being claimed the publisher's first messages wait in the socket.
-        let reads = !self.roles.are_claiming();
+        // While an application is asked, all that the client says does.
+        let reads = !self.roles.are_claiming() && self.asking.is_none();
         tokio::select! {
             () = self.kicked.cancelled() => {
                 Event::Asked(self.record.end_reason().unwrap_or(Reason::EndedByOperator))
@@ -133,6 +141,10 @@ impl Driver {
             _ = self.socket.readable(), if reads => Event::Readable,
             // What can be written now is written after each event.
             _ = self.socket.writable(), if self.full => Event::Due,
+            word = answer(&mut self.asking) => {
+                self.asking = None;
+                Event::Answered(word)
+            }
             (stream_id, event) = self.roles.next() => Event::Role(stream_id, event),
             () = tokio::time::sleep_until(due) => Event::Due,
         }
@@ -147,6 +159,10 @@ impl Driver {
             }
             Event::Asked(reason) => self.session.end(reason),
             Event::Due => self.due(),
+            Event::Answered(word) => {
+                let settings = self.plane.settings();
+                self.session.answered(word, &door(&settings));
+            }
             Event::Role(stream_id, event) => match event {
                 RoleEvent::State(state) => self.stream_is(stream_id, state).await,
                 RoleEvent::Over(over) => self.ended_by_worker(stream_id, over.reason, over.sent),
@@ -231,6 +247,10 @@ impl Driver {
                 Output::Media(message) => self.media(message),
                 Output::Unpublish { stream_id } => {
                     self.roles.take(stream_id);
+                }
+                Output::Ask(inquiry) => {
+                    let webhooks = self.plane.context.webhooks.clone();
+                    self.asking = Some(Box::pin(async move { webhooks.ask(*inquiry).await }));
                 }
                 // Nobody knows how long a live stream will be.
                 Output::Length { .. } => {}
@@ -319,6 +339,14 @@ impl Driver {
         if !gone {
             reading::close(&self.socket, LAST_WORD).await;
         }
+    }
+}
+
+/// The application's word, when one is asked.
+async fn answer(asking: &mut Option<Pin<Box<dyn Future<Output = Word> + Send>>>) -> Word {
+    match asking {
+        Some(asked) => asked.await,
+        None => std::future::pending().await,
     }
 }
 

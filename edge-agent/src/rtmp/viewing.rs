@@ -148,6 +148,7 @@ impl Driver {
                 | Output::Unsubscribe { .. }
                 | Output::Player { .. }
                 | Output::Length { .. }
+                | Output::Ask(_)
                 | Output::Publish(..)
                 | Output::Media(_)
                 | Output::Unpublish { .. }

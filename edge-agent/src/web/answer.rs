@@ -21,6 +21,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::ClientDisabled
         | Reason::DeniedByRule
         | Reason::DeniedByDefault
+        | Reason::DeniedByWebhook
         | Reason::WrongEdge
         | Reason::NoLongerAllowed
         | Reason::Moved
@@ -33,9 +34,11 @@ const fn status(reason: Reason) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Reason::Loop | Reason::TooManyHops => StatusCode::LOOP_DETECTED,
-        Reason::NoSettings | Reason::EdgeStopping | Reason::EdgeDraining | Reason::LimitReached => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Reason::NoSettings
+        | Reason::EdgeStopping
+        | Reason::EdgeDraining
+        | Reason::LimitReached
+        | Reason::WebhookSilent => StatusCode::SERVICE_UNAVAILABLE,
         Reason::ClientClosed | Reason::StreamEnded | Reason::Internal => {
             StatusCode::INTERNAL_SERVER_ERROR
         }

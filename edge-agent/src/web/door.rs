@@ -13,7 +13,7 @@ use contract::report::{HopTarget, SessionState};
 use contract::route::IdentityKind;
 use contract::routing::NextHop;
 use contract::snapshot::{EdgeState, Snapshot};
-use edge_core::admission::{self, Door, Outcome, Ruling};
+use edge_core::admission::{self, Door, Outcome, Ruling, webhook};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
@@ -169,9 +169,11 @@ impl Visit {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let settings = Arc::clone(&self.web.shared.context.settings.borrow());
         let (parts, body) = request.into_parts();
-        let admitted = Asked::read(&parts, Ingress::Http)
-            .map_err(Refused::from)
-            .and_then(|asked| self.admit(asked, &settings));
+        let admitted = Asked::read(&parts, Ingress::Http).map_err(Refused::from);
+        let admitted = match admitted {
+            Ok(asked) => self.admit(asked, &settings).await,
+            Err(refused) => Err(refused),
+        };
         let (job, session) = match admitted {
             Ok(Admitted::In(job, session)) => (job, session),
             Ok(Admitted::Sent(response)) => return response,
@@ -190,9 +192,11 @@ impl Visit {
         }
     }
 
-    fn admit(&self, mut asked: Asked, settings: &Settings) -> Result<Admitted, Refused> {
+    async fn admit(&self, mut asked: Asked, settings: &Settings) -> Result<Admitted, Refused> {
         let facts = asked.facts(self.peer, settings)?;
-        let ruling = judge(settings, &facts);
+        let ruling = self
+            .asked_about(judge(settings, &facts), &facts, settings)
+            .await;
         if ruling.token.is_some() {
             asked.token_was_ours();
         }
@@ -255,6 +259,19 @@ impl Visit {
             is_relayed,
         };
         Ok(Admitted::In(Box::new(job), session))
+    }
+
+    /// The ruling with the word of the application that its route asks. The connection waits for it;
+    /// no other does.
+    async fn asked_about(&self, ruling: Ruling, facts: &Facts, settings: &Settings) -> Ruling {
+        let door = door(settings, facts);
+        match webhook::inquiry(&door, facts, &ruling, true) {
+            Some(inquiry) => {
+                let word = self.web.shared.context.webhooks.ask(inquiry).await;
+                word.in_ruling(ruling, &door)
+            }
+            None => ruling,
+        }
     }
 
     /// The connection's session; it begins with the first request.
@@ -356,12 +373,15 @@ enum Admitted {
 }
 
 fn judge(settings: &Settings, facts: &Facts) -> Ruling {
-    let door = Door {
+    admission::judge(&door(settings, facts), facts)
+}
+
+fn door<'s>(settings: &'s Settings, facts: &Facts) -> Door<'s> {
+    Door {
         snapshot: settings.snapshot.as_deref(),
         directory: &settings.directory,
         at_ms: facts.at_ms,
-    };
-    admission::judge(&door, facts)
+    }
 }
 
 fn with(ruling: Ruling, reason: Reason, snapshot: &Snapshot) -> Refused {

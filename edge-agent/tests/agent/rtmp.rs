@@ -38,6 +38,7 @@ fn route() -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Allow,
+        webhook: None,
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),

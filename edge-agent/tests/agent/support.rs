@@ -67,6 +67,7 @@ pub(crate) fn snapshot(origins: Vec<Origin>, routes: Vec<Route>) -> Snapshot {
         routes,
         rules: Vec::new(),
         key_sets: Vec::new(),
+        webhooks: Vec::new(),
         keys: vec![signing_key()],
     }
 }

@@ -149,6 +149,7 @@ impl Edge {
             totals,
             streams: Streams::default(),
             dialer: Dialer::new(),
+            webhooks: edge_agent::webhook::Webhooks::new(Dialer::new()),
             clock: Clock::new(),
             stop: Stop::new(),
         };
@@ -219,6 +220,7 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
             rewrite: None,
             identity: Vec::new(),
             default_effect: Effect::Allow,
+            webhook: None,
             mode: StreamMode::default(),
             live: LiveSettings {
                 wait_ms: 1_500,
@@ -229,6 +231,7 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
         }],
         rules: Vec::new(),
         key_sets: Vec::new(),
+        webhooks: Vec::new(),
         keys: vec![SigningKey {
             id: KeyId::from_bits(1),
             secret: Secret::new("0123456789abcdef0123456789abcdef"),

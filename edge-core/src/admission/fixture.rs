@@ -50,6 +50,7 @@ pub(crate) fn route(id: u128, kind: RouteKind, app: &str) -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Allow,
+        webhook: None,
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
@@ -93,6 +94,7 @@ pub(crate) fn settings() -> Settings {
         ],
         rules: Vec::new(),
         key_sets: Vec::new(),
+        webhooks: Vec::new(),
         keys: vec![SigningKey {
             id: KeyId::from_bits(1),
             secret: Secret::new("0123456789abcdef0123456789abcdef"),

@@ -11,7 +11,9 @@ use contract::token::{TOKEN_PARAMETER, may_be_play_token};
 use rtmp::amf::{Properties, Value, property};
 use rtmp::server::{Connect, OFFERS};
 
+use super::asking::Asked;
 use super::{Ending, Output, Session};
+use crate::admission::webhook::inquiry;
 use crate::admission::{self, Door, Outcome, adobe};
 
 /// The code of every rejection of `connect`.
@@ -93,21 +95,12 @@ impl Session {
                 self.refuse_connect(transaction, ruling, Reason::EdgeDraining);
             }
             Outcome::Admit(_) | Outcome::Relay(_) => {
-                self.ruling = Some(ruling);
-                self.admit();
-                self.wire.accept_connect(transaction, Vec::new());
-                self.flush();
+                self.accept_or_ask((transaction, true), facts, ruling, door);
             }
             Outcome::Challenge { or_token: true } if !self.encoder => {
-                self.ruling = Some(ruling);
-                self.wire.accept_connect(transaction, Vec::new());
-                self.flush();
+                self.accept(transaction, ruling, false);
             }
-            Outcome::Postpone => {
-                self.ruling = Some(ruling);
-                self.wire.accept_connect(transaction, Vec::new());
-                self.flush();
-            }
+            Outcome::Postpone => self.accept_or_ask((transaction, false), facts, ruling, door),
             Outcome::Challenge { .. } => {
                 let reason = Reason::IdentityRequired;
                 let description = format!("{}[ {} ]", adobe::NEED_AUTH, ruling.says(reason));
@@ -119,7 +112,41 @@ impl Session {
         }
     }
 
-    fn refuse_connect(&mut self, transaction: f64, ruling: admission::Ruling, reason: Reason) {
+    fn accept_or_ask(
+        &mut self,
+        (transaction, admits): (f64, bool),
+        facts: &Facts,
+        ruling: admission::Ruling,
+        door: &Door<'_>,
+    ) {
+        match inquiry(door, facts, &ruling, false) {
+            Some(inquiry) => {
+                let asked = Asked::Connect {
+                    transaction,
+                    ruling: Box::new(ruling),
+                    admits,
+                };
+                self.ask(inquiry, asked);
+            }
+            None => self.accept(transaction, ruling, admits),
+        }
+    }
+
+    pub(super) fn accept(&mut self, transaction: f64, ruling: admission::Ruling, admits: bool) {
+        self.ruling = Some(ruling);
+        if admits {
+            self.admit();
+        }
+        self.wire.accept_connect(transaction, Vec::new());
+        self.flush();
+    }
+
+    pub(super) fn refuse_connect(
+        &mut self,
+        transaction: f64,
+        ruling: admission::Ruling,
+        reason: Reason,
+    ) {
         let says = ruling.says(reason);
         let description = if reason == Reason::WrongPassword {
             format!("{}[ {says} ]", adobe::AUTH_FAILED)

@@ -8,6 +8,8 @@ use rtmp::Message;
 use rtmp::amf::Properties;
 use rtmp::server::{PlayFrom, PublishKind};
 
+use crate::admission::webhook::Inquiry;
+
 /// What a session wants of its driver, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -38,6 +40,8 @@ pub enum Output {
         /// The stream, which the client may play; no message stream is meant.
         wanted: Box<Wanted>,
     },
+    /// Ask this application; answer with [`super::Session::answered`], and read nothing meanwhile.
+    Ask(Box<Inquiry>),
     /// Take this stream; answer with [`super::Session::publish_started`] or
     /// [`super::Session::publish_failed`].
     Publish(Box<Wanted>, PublishKind),

@@ -3,35 +3,33 @@
 use contract::address::{AddressError, Requested};
 use contract::facts::{Action, Facts, Proof};
 use contract::reason::Reason;
-use contract::token::{TOKEN_PARAMETER, is_play_token};
 use rtmp::server::{Play, Publish};
 
+use super::asking::{Asked, Beginning, Then};
 use super::connect::{edge_address, token_of};
 use super::telling::{PLAY_FAILED, PUBLISH_FAILED};
 use super::{Active, Ending, Kind, Output, Part, PlayerWish, Session, Wanted, judged};
+use crate::admission::webhook::{inquiry, query_beyond};
 use crate::admission::{self, Door, Outcome, Ruling};
 
 /// A stream that the client was let in to, and how that was judged.
-struct Admitted {
-    wanted: Wanted,
-    facts: Facts,
-    ruling: Ruling,
+pub(super) struct Admitted {
+    pub(super) wanted: Wanted,
+    pub(super) facts: Facts,
+    pub(super) ruling: Ruling,
 }
 
 /// A stream that the client was not let in to, as far as it could be read.
-struct Denied {
-    facts: Option<Facts>,
-    ruling: Ruling,
+pub(super) struct Denied {
+    pub(super) facts: Option<Facts>,
+    pub(super) ruling: Ruling,
 }
 
 impl Session {
     pub(super) fn publish(&mut self, publish: &Publish, door: &Door<'_>) {
         let at = (publish.stream_id, Action::Publish);
-        let Some(wanted) = self.begin_stream(at, &publish.name, Kind::Publish, door) else {
-            return;
-        };
-        self.outputs
-            .push_back(Output::Publish(Box::new(wanted), publish.kind));
+        let then = Then::Publish(publish.kind);
+        self.begin_stream(at, &publish.name, (Kind::Publish, then), door);
     }
 
     pub(super) fn play(&mut self, play: &Play, door: &Door<'_>) {
@@ -42,54 +40,90 @@ impl Session {
             started: false,
         };
         let at = (play.stream_id, Action::Play);
-        let Some(wanted) = self.begin_stream(at, &play.name, kind, door) else {
-            return;
-        };
         let part = Part {
             from: play.from(),
             duration_ms: (play.duration >= 0.0).then_some(play.duration as u32),
             reset: play.reset,
         };
-        self.outputs
-            .push_back(Output::Subscribe(Box::new(wanted), part));
+        self.begin_stream(at, &play.name, (kind, Then::Play(part)), door);
     }
 
-    /// Judges what the client wants to do; `None` when it was refused.
+    /// Judges what the client wants to do, and asks the application where the route says so.
     fn begin_stream(
         &mut self,
         (stream_id, action): (u32, Action),
         name: &str,
-        kind: Kind,
+        (kind, then): (Kind, Then),
         door: &Door<'_>,
-    ) -> Option<Wanted> {
+    ) {
+        let admitted = match self.judge_stream((stream_id, action), name, door) {
+            Ok(admitted) => admitted,
+            Err(denied) => {
+                self.refuse_stream((stream_id, action), *denied, door);
+                return;
+            }
+        };
+        let asks = inquiry(
+            door,
+            &admitted.facts,
+            &admitted.ruling,
+            !self.asked_on_connect,
+        );
+        let beginning = Beginning {
+            name: name.to_owned(),
+            kind,
+            admitted,
+            then,
+        };
+        match asks {
+            Some(inquiry) => self.ask(inquiry, Asked::Stream(Box::new(beginning))),
+            None => self.begin(beginning),
+        }
+    }
+
+    /// The client is let in to a stream.
+    pub(super) fn begin(&mut self, beginning: Beginning) {
+        let Beginning {
+            name,
+            kind,
+            admitted,
+            then,
+        } = beginning;
         let Admitted {
             wanted,
             facts,
             ruling,
-        } = match self.judge_stream((stream_id, action), name, door) {
-            Ok(admitted) => admitted,
-            Err(denied) => {
-                self.refuse_stream((stream_id, action), *denied, door);
-                return None;
-            }
-        };
+        } = admitted;
         self.facts = Some(facts.clone());
         self.ruling = Some(ruling.clone());
         self.admit();
         self.active.push(Active {
-            stream_id,
-            name: name.to_owned(),
+            stream_id: wanted.stream_id,
+            name,
             kind,
             facts,
             ruling,
         });
-        Some(wanted)
+        let wanted = Box::new(wanted);
+        self.outputs.push_back(match then {
+            Then::Play(part) => Output::Subscribe(wanted, part),
+            Then::Publish(kind) => Output::Publish(wanted, kind),
+        });
     }
 
     /// Says how long a stream is, if the client may play it and somebody knows.
     pub(super) fn ask_length(&mut self, transaction: f64, name: &str, door: &Door<'_>) {
-        // Who may not is told so when it plays.
-        if let Ok(admitted) = self.judge_stream((0, Action::Play), name, door) {
+        // Who may not is told so when it plays. Where an application decides it is asked then, and
+        // nothing is fetched before.
+        if let Ok(admitted) = self.judge_stream((0, Action::Play), name, door)
+            && inquiry(
+                door,
+                &admitted.facts,
+                &admitted.ruling,
+                !self.asked_on_connect,
+            )
+            .is_none()
+        {
             self.outputs.push_back(Output::Length {
                 transaction,
                 wanted: Box::new(admitted.wanted),
@@ -142,7 +176,7 @@ impl Session {
             passage,
             relayed,
             stream,
-            query: query_for_server(&facts.requested, &ruling),
+            query: query_beyond(&facts.requested, &ruling),
             offers: self.offers.clone(),
         };
         Ok(Admitted {
@@ -187,7 +221,7 @@ impl Session {
 
     /// `onStatus` with the reason and the decision's id, then a close; a client that has other
     /// streams keeps those.
-    fn refuse_stream(
+    pub(super) fn refuse_stream(
         &mut self,
         (stream_id, action): (u32, Action),
         Denied { facts, ruling }: Denied,
@@ -303,17 +337,4 @@ fn failed(action: Action) -> &'static str {
         Action::Play => PLAY_FAILED,
         Action::Publish => PUBLISH_FAILED,
     }
-}
-
-/// The query without the token that was for this edge: one of the fleet's own, or one that says who
-/// the client is. Any other is between the client and the application.
-fn query_for_server(requested: &Requested, ruling: &Ruling) -> Option<String> {
-    let is_ours = |pair: &&str| {
-        pair.split_once('=').is_some_and(|(name, value)| {
-            name == TOKEN_PARAMETER && (ruling.token.is_some() || is_play_token(value))
-        })
-    };
-    let query = requested.query.as_deref()?;
-    let kept: Vec<&str> = query.split('&').filter(|pair| !is_ours(pair)).collect();
-    (!kept.is_empty()).then(|| kept.join("&"))
 }

@@ -11,6 +11,7 @@ use rtmp::command::Command;
 use rtmp::server::PublishKind;
 use serde_json::json;
 
+mod asking;
 mod several;
 
 struct Pair {

@@ -44,6 +44,7 @@ pub fn blank(name: Name) -> Scoped<Route> {
         rewrite: None,
         identity: Vec::new(),
         default_effect: Effect::Deny,
+        webhook: None,
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),

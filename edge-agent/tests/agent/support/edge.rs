@@ -36,6 +36,7 @@ pub(crate) fn route(effect: Effect) -> Route {
         rewrite: None,
         identity: Vec::new(),
         default_effect: effect,
+        webhook: None,
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),

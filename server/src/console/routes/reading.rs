@@ -136,6 +136,7 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
         } else {
             Effect::Deny
         },
+        webhook: present.it.webhook,
         mode: StreamMode::ALL
             .into_iter()
             .find(|one| form.has("mode", one.as_str()))

@@ -1,0 +1,106 @@
+//! Waiting for an application's word (`contract::webhook`): what was about to be done is kept, all
+//! that the client says meanwhile waits behind it, and the word goes on with it or refuses it.
+//!
+//! One question at a time. What waits is bounded by one read: the driver reads no more while it asks.
+
+use contract::facts::Action;
+use rtmp::server::PublishKind;
+
+use super::streams::{Admitted, Denied};
+use super::{Kind, Output, Part, Session};
+use crate::admission::webhook::{Inquiry, Word};
+use crate::admission::{Door, Outcome, Ruling};
+
+/// What is done if the word is good.
+pub(super) enum Asked {
+    /// `connect` is answered.
+    Connect {
+        transaction: f64,
+        ruling: Box<Ruling>,
+        admits: bool,
+    },
+    /// A stream begins.
+    Stream(Box<Beginning>),
+}
+
+/// A stream that is about to begin.
+pub(super) struct Beginning {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) admitted: Admitted,
+    pub(super) then: Then,
+}
+
+/// What the driver is asked for when a stream begins.
+#[derive(Clone, Copy)]
+pub(super) enum Then {
+    Play(Part),
+    Publish(PublishKind),
+}
+
+impl Then {
+    const fn action(self) -> Action {
+        match self {
+            Self::Play(_) => Action::Play,
+            Self::Publish(_) => Action::Publish,
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn ask(&mut self, inquiry: Inquiry, asked: Asked) {
+        self.asked = Some(asked);
+        self.outputs.push_back(Output::Ask(Box::new(inquiry)));
+    }
+
+    /// The application's word on what was asked last came, or what holds in its silence.
+    pub fn answered(&mut self, word: Word, door: &Door<'_>) {
+        let Some(asked) = self.asked.take() else {
+            return;
+        };
+        if self.closing {
+            return;
+        }
+        match asked {
+            Asked::Connect {
+                transaction,
+                ruling,
+                admits,
+            } => {
+                let ruling = word.in_ruling(*ruling, door);
+                match ruling.outcome {
+                    Outcome::Refuse(reason) => self.refuse_connect(transaction, ruling, reason),
+                    Outcome::Admit(_)
+                    | Outcome::Relay(_)
+                    | Outcome::Redirect(_)
+                    | Outcome::Challenge { .. }
+                    | Outcome::Postpone => {
+                        self.asked_on_connect = true;
+                        self.accept(transaction, ruling, admits);
+                    }
+                }
+            }
+            Asked::Stream(beginning) => self.stream_answered(*beginning, word, door),
+        }
+        self.settle(door);
+    }
+
+    fn stream_answered(&mut self, mut beginning: Beginning, word: Word, door: &Door<'_>) {
+        let ruling = word.in_ruling(beginning.admitted.ruling, door);
+        match ruling.outcome {
+            Outcome::Refuse(_) => {
+                let at = (beginning.admitted.wanted.stream_id, beginning.then.action());
+                let facts = Some(beginning.admitted.facts);
+                self.refuse_stream(at, Denied { facts, ruling }, door);
+            }
+            Outcome::Admit(_)
+            | Outcome::Relay(_)
+            | Outcome::Redirect(_)
+            | Outcome::Challenge { .. }
+            | Outcome::Postpone => {
+                beginning.admitted.ruling = ruling;
+                self.begin(beginning);
+            }
+        }
+    }
+}
