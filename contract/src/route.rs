@@ -239,8 +239,8 @@ impl Default for LiveSettings {
 pub struct CacheSettings {
     /// Whether anything is stored; every answer is a `Bypass` otherwise.
     pub enabled: bool,
-    /// Freshness for answers that may be stored and say nothing of it; 0 leaves such answers to
-    /// revalidation.
+    /// Freshness for answers that may be stored and say nothing of it; 0 guesses a tenth of the
+    /// time since they were modified (RFC 9111, section 4.2.2), and confirms what does not say when.
     pub default_ttl_ms: u32,
     /// Largest stored object in bytes; 0 is off, -1 is unlimited.
     pub max_object_bytes: i64,

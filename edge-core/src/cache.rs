@@ -7,6 +7,7 @@
 pub mod conditional;
 pub mod directives;
 pub mod head;
+pub mod invalidation;
 pub mod key;
 pub mod policy;
 pub mod range;

@@ -91,10 +91,7 @@ impl Fetch {
             Err(reason) => return self.failed(reason),
         };
         if confirms && answered.response.status() == StatusCode::NOT_MODIFIED {
-            return match self.confirmed(&answered, &plain, requested_ms) {
-                true => {}
-                false => self.again(plain).await,
-            };
+            return self.confirmed(&answered, &plain, requested_ms);
         }
         self.answered(answered, plain, requested_ms).await;
     }
@@ -123,24 +120,12 @@ impl Fetch {
         });
     }
 
-    /// The origin confirmed something else than what is stored: it is asked for all of it.
-    async fn again(self, plain: HeaderMap) {
-        let requested_ms = now_ms();
-        match self.ask(&plain).await {
-            Ok(answered) => self.answered(answered, plain, requested_ms).await,
-            Err(reason) => self.failed(reason),
-        }
-    }
-
-    /// Takes a 304; `false` if it speaks of another object.
-    fn confirmed(&self, answered: &Answered, sent: &HeaderMap, requested_ms: u64) -> bool {
+    /// Takes a 304.
+    fn confirmed(&self, answered: &Answered, sent: &HeaderMap, requested_ms: u64) {
         let Some(stale) = &self.stale else {
-            return false;
+            return;
         };
         let said = self.public(answered);
-        if !conditional::confirms(&stale.head.headers, &said) {
-            return false;
-        }
         let headers = conditional::updated(&stale.head.headers, &said);
         let exchange = Exchange {
             method: &Method::GET,
@@ -164,7 +149,6 @@ impl Fetch {
             Err(_) => drop(self.job.web.shared.store.remove(&self.key)),
         }
         self.fill.turn(Turn::Confirmed(object));
-        true
     }
 
     fn public(&self, answered: &Answered) -> HeaderMap {
@@ -251,7 +235,9 @@ impl Fetch {
     }
 
     fn kind(&self, exchange: &Exchange<'_>, raw: &HeaderMap, length: Option<u64>) -> Kind {
-        let ends_are_seen = length.is_some() || raw.contains_key(TRANSFER_ENCODING);
+        let ends_are_seen = length.is_some()
+            || raw.contains_key(TRANSFER_ENCODING)
+            || exchange.status == StatusCode::NO_CONTENT;
         match policy::policy(exchange, &self.job.route().cache) {
             Ok(_) if length.is_some_and(|length| length > self.job.largest()) => {
                 Kind::Private(NotStored::TooLarge)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use contract::counts::Outcome;
 use contract::reason::Reason;
 use edge_core::cache::directives::Directives;
+use edge_core::cache::invalidation;
 use edge_core::cache::policy::{self, Exchange, NotStored};
 use edge_core::cache::status::CACHE_STATUS;
 use edge_core::cache::vary;
@@ -234,10 +235,16 @@ async fn alone(
     let answered = exchange::send(job, &job.asked.method, &headers, body).await?;
     let status = answered.response.status();
     // An unsafe method that succeeded changed what is stored (RFC 9111, section 4.4).
-    if !job.asked.is_read() && (status.is_success() || status.is_redirection()) {
-        job.web.forget(&job.asked.key());
+    let changed = !job.asked.is_read() && (status.is_success() || status.is_redirection());
+    let response = passed_on(job, answered, outcome, why);
+    if changed {
+        let asked = job.asked.key();
+        job.web.forget(&asked);
+        for named in invalidation::named(&asked, response.headers()) {
+            job.web.forget(&named);
+        }
     }
-    Ok(passed_on(job, answered, outcome, why))
+    Ok(response)
 }
 
 async fn ask_alone(

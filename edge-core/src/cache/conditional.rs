@@ -2,13 +2,14 @@
 //! confirmed at its origin, and what a confirmation changes.
 
 use http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, LAST_MODIFIED, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName};
 
 /// Whether the client has the object already, so that 304 is the answer. `If-None-Match` decides
-/// alone where it stands (RFC 9110, section 13.2.2).
+/// alone where it stands (RFC 9110, section 13.2.2). An object that does not say when it was
+/// modified was not modified after its `Date` (RFC 9111, section 4.3.2).
 #[must_use]
 pub fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
     if request.contains_key(IF_NONE_MATCH) {
@@ -25,7 +26,7 @@ pub fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
     };
     match (
         date(request, IF_MODIFIED_SINCE),
-        date(response, LAST_MODIFIED),
+        date(response, LAST_MODIFIED).or_else(|| date(response, DATE)),
     ) {
         (Some(since), Some(modified)) => modified <= since,
         (_, None) | (None, _) => false,
@@ -70,16 +71,19 @@ pub fn confirm(request: &mut HeaderMap, stored: &HeaderMap) -> bool {
     any
 }
 
-/// Fields of a 304 that speak of the message and not of the object (RFC 9111, section 3.2).
-const OF_THE_MESSAGE: [HeaderName; 5] = [
+/// Fields of a 304 that speak of the message, or tie the stored body to its head: they are not
+/// taken over (RFC 9111, section 3.2).
+const NOT_TAKEN_OVER: [HeaderName; 6] = [
     CONTENT_LENGTH,
     CONTENT_ENCODING,
-    CONTENT_TYPE,
     CONTENT_RANGE,
     TRANSFER_ENCODING,
+    ETAG,
+    HeaderName::from_static("content-md5"),
 ];
 
-/// The object's fields after a 304: each field that it names replaces the stored one.
+/// The object's fields after a 304: each field that it names replaces the stored one. The request
+/// named one tag at most, so it is that object of which the 304 speaks, whatever tag stands in it.
 #[must_use]
 pub fn updated(stored: &HeaderMap, confirmation: &HeaderMap) -> HeaderMap {
     let mut headers = stored.clone();
@@ -87,7 +91,7 @@ pub fn updated(stored: &HeaderMap, confirmation: &HeaderMap) -> HeaderMap {
     headers.remove(AGE);
     for name in confirmation
         .keys()
-        .filter(|name| !OF_THE_MESSAGE.contains(name))
+        .filter(|name| !NOT_TAKEN_OVER.contains(name))
     {
         headers.remove(name);
         for value in confirmation.get_all(name) {
@@ -95,20 +99,6 @@ pub fn updated(stored: &HeaderMap, confirmation: &HeaderMap) -> HeaderMap {
         }
     }
     headers
-}
-
-/// Whether a 304 speaks of the stored object: one that names another tag does not (RFC 9111,
-/// section 4.3.4).
-#[must_use]
-pub fn confirms(stored: &HeaderMap, confirmation: &HeaderMap) -> bool {
-    let opaque = |headers: &HeaderMap| {
-        let tag = headers.get(ETAG)?.to_str().ok()?;
-        Some(tag.strip_prefix("W/").unwrap_or(tag).to_owned())
-    };
-    match opaque(confirmation) {
-        Some(tag) => opaque(stored).is_none_or(|known| known == tag),
-        None => true,
-    }
 }
 
 #[cfg(test)]
@@ -162,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_does_not_say_when_it_was_modified_is_as_old_as_its_date() {
+        let stored = fields(&[("date", "Sun, 06 Nov 1994 08:49:37 GMT")]);
+        let since = |date| is_known(&fields(&[("if-modified-since", date)]), &stored);
+        assert!(since("Sun, 06 Nov 1994 08:49:37 GMT"));
+        assert!(!since("Sun, 06 Nov 1994 08:49:36 GMT"));
+    }
+
+    #[test]
     fn a_confirmation_updates_fields_and_leaves_those_of_the_body() {
         let stored = fields(&[
             ("etag", "\"a\""),
@@ -173,6 +171,7 @@ mod tests {
             ("x", "2"),
             ("x", "3"),
             ("content-length", "0"),
+            ("etag", "\"b\""),
             ("cache-control", "max-age=1"),
         ]);
         let expected = fields(&[
@@ -183,13 +182,5 @@ mod tests {
             ("cache-control", "max-age=1"),
         ]);
         assert_eq!(updated(&stored, &said), expected);
-    }
-
-    #[test]
-    fn a_confirmation_of_another_object_confirms_nothing() {
-        let stored = fields(&[("etag", "\"a\"")]);
-        assert!(confirms(&stored, &fields(&[])));
-        assert!(confirms(&stored, &fields(&[("etag", "W/\"a\"")])));
-        assert!(!confirms(&stored, &fields(&[("etag", "\"b\"")])));
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 
 /// The largest number of seconds that is told apart (RFC 9111, section 1.2.2).
-const MOST_SECONDS: u64 = 1 << 31;
+pub(super) const MOST_SECONDS: u64 = 1 << 31;
 
 /// What `Cache-Control` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +24,8 @@ pub struct Directives {
     pub must_revalidate: bool,
     /// It must not be used stale by shared caches.
     pub proxy_revalidate: bool,
+    /// It may be stored only by who knows what its status asks of a cache.
+    pub must_understand: bool,
     /// It is asked only of the store.
     pub only_if_cached: bool,
     /// Seconds of freshness.
@@ -62,6 +64,7 @@ impl Directives {
             "private" => self.private = true,
             "public" => self.public = true,
             "must-revalidate" => self.must_revalidate = true,
+            "must-understand" => self.must_understand = true,
             "proxy-revalidate" => self.proxy_revalidate = true,
             "only-if-cached" => self.only_if_cached = true,
             "max-age" => limit(&mut self.max_age, value),

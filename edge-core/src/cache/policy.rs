@@ -5,7 +5,7 @@
 
 use contract::route::CacheSettings;
 use http::header::{
-    AGE, AUTHORIZATION, CONTENT_RANGE, COOKIE, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE, VARY,
+    AGE, AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE, VARY,
 };
 use http::{HeaderMap, Method, StatusCode};
 
@@ -14,6 +14,11 @@ use super::directives::{Directives, delta_seconds};
 /// How long a stale object may stand in for an origin that fails, where the answer does not say;
 /// chosen, because within a day somebody repairs the origin.
 const STALE_IF_ERROR_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// The longest lifetime that is guessed; chosen, because nobody can purge what he does not know of.
+const LONGEST_GUESS_MS: u64 = 24 * 60 * 60 * 1_000;
+/// What stands in the media types of HLS and DASH playlists (RFC 8216, section 4; ISO/IEC 23009-1).
+const PLAYLISTS: [&str; 2] = ["mpegurl", "dash+xml"];
 
 /// A request and its answer, as far as storing needs them.
 #[derive(Debug, Clone, Copy)]
@@ -92,8 +97,12 @@ pub fn policy(exchange: &Exchange<'_>, settings: &CacheSettings) -> Result<Polic
     }
     let asked = Directives::of(exchange.request);
     let said = Directives::of(exchange.response);
-    if asked.no_store || said.no_store {
+    // Who says `must-understand` beside `no-store` speaks to caches that do (RFC 9111, section 5.2.2.3).
+    if asked.no_store || (said.no_store && !said.must_understand) {
         return Err(NotStored::NoStore);
+    }
+    if said.must_understand && !is_understood(exchange.status) {
+        return Err(NotStored::Status);
     }
     if is_private(exchange, &said) {
         return Err(NotStored::Private);
@@ -101,10 +110,8 @@ pub fn policy(exchange: &Exchange<'_>, settings: &CacheSettings) -> Result<Polic
     if varies_always(exchange.response) {
         return Err(NotStored::Varies);
     }
-    let partial = exchange.status == StatusCode::PARTIAL_CONTENT
-        || exchange.response.contains_key(CONTENT_RANGE);
-    if partial || exchange.status.is_informational() || exchange.status == StatusCode::NOT_MODIFIED
-    {
+    let of_another = [StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED];
+    if of_another.contains(&exchange.status) || exchange.status.is_informational() {
         return Err(NotStored::Status);
     }
     let lifetime_ms = lifetime_ms(exchange, &said, settings)?;
@@ -126,9 +133,11 @@ fn is_private(exchange: &Exchange<'_>, said: &Directives) -> bool {
     let for_all = said.public || said.s_maxage.is_some();
     // RFC 9111, section 3.5.
     let named = exchange.request.contains_key(AUTHORIZATION) && !(for_all || said.must_revalidate);
-    // A cookie in an answer is nearly always one user's, whatever the lifetime says.
+    // A cookie does not keep an answer from being stored (RFC 9111, section 7.3), but only who names
+    // a lifetime has thought of it.
     let sets_cookie = exchange.response.contains_key(SET_COOKIE) && !for_all;
-    said.private || named || sets_cookie
+    let says_how_long = said.max_age.is_some() || exchange.response.contains_key(EXPIRES);
+    said.private || named || (sets_cookie && !says_how_long)
 }
 
 fn varies_always(response: &HeaderMap) -> bool {
@@ -146,6 +155,15 @@ const fn is_heuristic(status: StatusCode) -> bool {
         status.as_u16(),
         200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
     )
+}
+
+/// Statuses of which this cache knows what they ask of it (RFC 9110, section 15).
+const fn is_understood(status: StatusCode) -> bool {
+    is_heuristic(status)
+        || matches!(
+            status.as_u16(),
+            302 | 303 | 307 | 400 | 403 | 500 | 502..=504
+        )
 }
 
 fn lifetime_ms(
@@ -166,8 +184,25 @@ fn lifetime_ms(
         None if !is_heuristic(exchange.status) && !said.public => Err(NotStored::Status),
         // Nothing but a guess of ours would make an answer to a cookie everyone's.
         None if exchange.request.contains_key(COOKIE) && !said.public => Err(NotStored::Private),
-        None => Ok(u64::from(settings.default_ttl_ms)),
+        None if settings.default_ttl_ms > 0 => Ok(u64::from(settings.default_ttl_ms)),
+        None => Ok(guessed_ms(exchange)),
     }
+}
+
+/// A tenth of the time since the last change (RFC 9111, section 4.2.2), a day at most. A playlist
+/// may change at any moment after long rest, when its stream begins again.
+fn guessed_ms(exchange: &Exchange<'_>) -> u64 {
+    let kind = exchange.response.get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.to_ascii_lowercase();
+    if PLAYLISTS.iter().any(|playlist| kind.contains(playlist)) {
+        return 0;
+    }
+    let Some(modified_ms) = date_in(exchange.response, LAST_MODIFIED) else {
+        return 0;
+    };
+    let date_ms = date_in(exchange.response, DATE).unwrap_or(exchange.responded_ms);
+    (date_ms.saturating_sub(modified_ms) / 10).min(LONGEST_GUESS_MS)
 }
 
 fn date_in(headers: &HeaderMap, name: http::HeaderName) -> Option<u64> {
@@ -193,12 +228,21 @@ fn expires_ms(exchange: &Exchange<'_>) -> Option<u64> {
 fn initial_age_ms(exchange: &Exchange<'_>) -> u64 {
     let date_ms = date_in(exchange.response, DATE).unwrap_or(exchange.responded_ms);
     let apparent_ms = exchange.responded_ms.saturating_sub(date_ms);
-    let age = exchange.response.get(AGE).and_then(|age| age.to_str().ok());
-    // Of a list the first counts.
-    let age = age.map(|age| age.split(',').next().unwrap_or(age).trim());
-    let age_ms = age.and_then(delta_seconds).unwrap_or(0) * 1_000;
+    let age_ms = told_age_ms(exchange.response);
     let delay_ms = exchange.responded_ms.saturating_sub(exchange.requested_ms);
     apparent_ms.max(age_ms + delay_ms)
+}
+
+/// The age that the answer tells. One that cannot be read, or is told twice, is older than any
+/// lifetime: to confirm once too often is better than to use what is too old.
+fn told_age_ms(response: &HeaderMap) -> u64 {
+    let mut told = response.get_all(AGE).iter();
+    let seconds = match (told.next(), told.next()) {
+        (None, _) => Some(0),
+        (Some(age), None) => age.to_str().ok().and_then(delta_seconds),
+        (Some(_), Some(_)) => None,
+    };
+    seconds.unwrap_or(super::directives::MOST_SECONDS) * 1_000
 }
 
 fn stale_ms(said: &Directives) -> u64 {
@@ -318,8 +362,6 @@ mod tests {
         );
         check(&["expires: Sun, 06 Nov 1994 08:49:57 GMT", DATE], 20_000);
         check(&["cache-control: max-age=10", "age: 4"], 6_000);
-        check(&["cache-control: max-age=10", "age: 4, 9"], 6_000);
-        check(&["cache-control: max-age=10", "age: x"], 10_000);
         check(
             &[
                 "cache-control: max-age=10",
@@ -330,6 +372,52 @@ mod tests {
         check(&["cache-control: no-cache, max-age=10", "etag: \"a\""], 0);
         check(&["expires: 0", "etag: \"a\""], 0);
         check(&["etag: \"a\""], 0);
+        const MODIFIED: &str = "last-modified: Sun, 06 Nov 1994 07:09:37 GMT";
+        check(&[MODIFIED, DATE], 600_000);
+        check(
+            &[
+                MODIFIED,
+                DATE,
+                "content-type: application/vnd.apple.mpegurl",
+            ],
+            0,
+        );
+        check(
+            &[
+                "last-modified: Sun, 06 Nov 1904 07:09:37 GMT",
+                DATE,
+                "etag: \"a\"",
+            ],
+            0,
+        );
+        check(
+            &["last-modified: Tue, 06 Nov 1984 07:09:37 GMT", DATE],
+            86_400_000,
+        );
+    }
+
+    #[test]
+    fn an_age_that_cannot_be_read_makes_an_answer_stale() {
+        for ages in [
+            &["age: 4, 9"] as &[_],
+            &["age: x"],
+            &["age: -1"],
+            &["age: 1", "age: 1"],
+        ] {
+            let mut response = fields(ages);
+            response.insert("cache-control", "max-age=10".parse().unwrap());
+            response.insert(ETAG, "\"a\"".parse().unwrap());
+            let exchange = Exchange {
+                method: &Method::GET,
+                request: &HeaderMap::new(),
+                status: StatusCode::OK,
+                response: &response,
+                requested_ms: NOW_MS,
+                responded_ms: NOW_MS,
+            };
+            let policy = policy(&exchange, &CacheSettings::default()).unwrap();
+            assert!(!policy.is_fresh(NOW_MS), "{ages:?}");
+        }
     }
 
     #[test]
@@ -347,7 +435,7 @@ mod tests {
             NotStored::Private,
         );
         check(
-            said(&["cache-control: max-age=9", "set-cookie: a=b"]),
+            said(&["etag: \"a\"", "set-cookie: a=b"]),
             NotStored::Private,
         );
         check(
@@ -375,6 +463,10 @@ mod tests {
         );
         check(status(302, &["etag: \"a\""]), NotStored::Status);
         check(status(500, &["etag: \"a\""]), NotStored::Status);
+        check(
+            status(599, &["cache-control: max-age=9, must-understand"]),
+            NotStored::Status,
+        );
         let named = |response| Case {
             request: &["authorization: Basic x"],
             response,
@@ -401,6 +493,7 @@ mod tests {
         for response in [
             &["cache-control: public, max-age=9", "set-cookie: a=b"] as &[_],
             &["cache-control: s-maxage=9"],
+            &["cache-control: must-understand, no-store, s-maxage=9"],
             &["cache-control: must-revalidate, max-age=9"],
         ] {
             let case = Case {

@@ -1,7 +1,7 @@
 //! `Vary` (RFC 9111, section 4.1): which fields of the request tell one stored answer from another.
 
 use http::HeaderMap;
-use http::header::{HeaderName, VARY};
+use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName, VARY};
 
 /// The most fields that an answer may vary by; chosen, because real ones name three.
 const MOST_FIELDS: usize = 16;
@@ -25,18 +25,33 @@ pub fn fields(response: &HeaderMap) -> Option<Vec<HeaderName>> {
     (names.len() <= MOST_FIELDS).then_some(names)
 }
 
+/// Fields whose members mean the same in any order and in any case, because each carries its own
+/// weight (RFC 9110, section 12.4.2).
+const UNORDERED: [HeaderName; 2] = [ACCEPT_ENCODING, ACCEPT_LANGUAGE];
+
 /// What a request says in these fields, as one text: equal texts may share an answer. Spaces
-/// around values and the way in which a list was cut into fields do not count.
+/// around values and the way in which a list was cut into fields do not count, nor do order and
+/// case where the field gives them no meaning.
 #[must_use]
 pub fn selected(names: &[HeaderName], request: &HeaderMap) -> String {
     let mut text = String::new();
     for name in names {
         text.push_str(name.as_str());
-        for value in request.get_all(name) {
-            for part in value.as_bytes().split(|byte| *byte == b',') {
-                text.push('\n');
-                text.push_str(&part.trim_ascii().escape_ascii().to_string());
+        let mut parts: Vec<String> = request
+            .get_all(name)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .map(|part| part.trim_ascii().escape_ascii().to_string())
+            .collect();
+        if UNORDERED.contains(name) {
+            for part in &mut parts {
+                part.make_ascii_lowercase();
             }
+            parts.sort_unstable();
+        }
+        for part in parts {
+            text.push('\n');
+            text.push_str(&part);
         }
         // No value holds two line breaks, so no two requests read alike by accident.
         text.push_str("\n\n");
@@ -94,7 +109,16 @@ mod tests {
             said(&[("accept", "a,b"), ("y", "1")]),
             said(&[("accept", "a"), ("accept", " b")])
         );
+        assert_ne!(said(&[("accept", "a,b")]), said(&[("accept", "b,a")]));
         assert_ne!(said(&[("accept", "a")]), said(&[]));
         assert_ne!(said(&[("accept", "a")]), said(&[("x", "a")]));
+    }
+
+    #[test]
+    fn order_and_case_do_not_count_where_they_mean_nothing() {
+        let names = fields(&request(&[("vary", "accept-language")])).unwrap();
+        let said = |value| selected(&names, &request(&[("accept-language", value)]));
+        assert_eq!(said("en, de;q=0.5"), said("DE;q=0.5,eN"));
+        assert_ne!(said("en, de"), said("en, de;q=0.5"));
     }
 }
