@@ -5,9 +5,13 @@ use std::time::Duration;
 use crate::harness::attack::Raw;
 use crate::harness::eventually::eventually;
 use crate::harness::media::{self, Flow};
+use crate::harness::tape::Tape;
+use crate::harness::viewer::Viewer;
 use crate::harness::world::World;
 
 const SOON: Duration = Duration::from_secs(10);
+/// Pictures that a viewer's tape has at least: a second and a half of the clip.
+const PICTURES: usize = 36;
 
 #[test]
 fn a_file_published_through_an_edge_is_the_file_at_the_origin() {
@@ -58,4 +62,46 @@ fn a_handshake_written_byte_by_byte_is_taken() {
     let player = media::play(&world.edges[0].url("live/slowly"), 3);
     raw.send_interleaved(&media::clip(), 6);
     media::assert_played("a slow greeter's stream", &player.wait(SOON * 3));
+}
+
+#[test]
+fn a_file_is_the_same_by_one_and_by_two_edges() {
+    let world = World::start(2);
+    let (first, second) = (world.edges[0].rtmp(), world.edges[1].rtmp());
+    let origin = world.origin.rtmp_address();
+    let whole = Tape::of_file(&media::clip());
+    let chain = |next: &str| format!("?rtmp://{next}/?rtmp://{origin}/live");
+    // Published through one edge, and through two.
+    for (name, url) in [
+        ("once", world.edges[0].url("live/once")),
+        ("twice", format!("rtmp://{first}/{}/twice", chain(second))),
+    ] {
+        let _publisher = media::publish_once(&url, 12);
+        eventually(SOON, "the origin has the stream", || {
+            world.origin.is_published("live", name).then_some(())
+        });
+        let ways = [
+            ("at the origin", &*origin, "live".to_owned()),
+            ("by the publisher's edge", first, "live".to_owned()),
+            ("by the other edge", second, "live".to_owned()),
+            ("by a chain of two", second, chain(first)),
+        ];
+        let viewers = ways.map(|(way, at, app)| (way, Viewer::play(at, &app, name).record()));
+        for (way, viewer) in viewers {
+            let what = format!("published {name}, played {way}");
+            let tape = viewer.tape_of(PICTURES);
+            tape.assert_part_of(&whole, &what, PICTURES);
+            tape.assert_begins_well(&whole, &what);
+        }
+    }
+    // A client that belongs to the second edge, and asks the first.
+    let here = world.client_here("here");
+    world.assign(&here, &world.edges[1], "relay");
+    world.settle();
+    let _publisher = world.publish("live", "assigned");
+    let tape = Viewer::play(first, "live", "assigned")
+        .record()
+        .tape_of(PICTURES);
+    tape.assert_part_of(&whole, "relayed to its edge", PICTURES);
+    tape.assert_begins_well(&whole, "relayed to its edge");
 }

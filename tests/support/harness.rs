@@ -12,9 +12,18 @@ pub(crate) mod malformed;
 pub(crate) mod media;
 pub(crate) mod odd;
 pub(crate) mod origin;
+pub(crate) mod own_origin;
 pub(crate) mod ports;
 pub(crate) mod process;
+pub(crate) mod programs;
 pub(crate) mod server;
+pub(crate) mod tape;
 pub(crate) mod tls;
 pub(crate) mod viewer;
 pub(crate) mod world;
+
+/// Whether the long form of tests is wanted: `tests/run --long` sets `WEIR_LONG`. A test that takes more than
+/// half a minute has a short form, which is what runs otherwise.
+pub(crate) fn long() -> bool {
+    std::env::var_os("WEIR_LONG").is_some_and(|value| !value.is_empty() && value != "0")
+}

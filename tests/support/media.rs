@@ -22,6 +22,104 @@ fn ffmpeg() -> Command {
     command
 }
 
+/// A newer ffmpeg than Debian's, which speaks Enhanced RTMP.
+///
+/// # Panics
+/// When it is not there: `tests/programs` fetches it.
+fn newer_ffmpeg() -> Command {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("it lies in the build folder");
+    let program = folder.join("test-programs/ffmpeg");
+    assert!(
+        program.exists(),
+        "{} is not there: `tests/programs` fetches it",
+        program.display()
+    );
+    let mut command = Command::new(program);
+    command.args(["-hide_banner", "-nostdin", "-loglevel", "error"]);
+    command
+}
+
+/// Codecs that Enhanced RTMP carries: what the newer ffmpeg calls their encoders, and their FourCCs.
+pub(crate) struct Codecs {
+    pub(crate) video: &'static [&'static str],
+    pub(crate) audio: &'static str,
+    pub(crate) four_ccs: [&'static str; 2],
+}
+
+/// HEVC, AV1 and VP9 with Opus, FLAC and AC-3.
+pub(crate) const ENHANCED: [Codecs; 3] = [
+    Codecs {
+        video: &["libx265", "-x265-params", "log-level=none:pools=1"],
+        audio: "libopus",
+        four_ccs: ["hvc1", "Opus"],
+    },
+    Codecs {
+        video: &["libaom-av1", "-usage", "realtime", "-cpu-used", "8"],
+        audio: "flac",
+        four_ccs: ["av01", "fLaC"],
+    },
+    Codecs {
+        video: &["libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"],
+        audio: "ac3",
+        four_ccs: ["vp09", "ac-3"],
+    },
+];
+
+/// Makes an FLV file of so many seconds in these codecs, with 25 pictures and a keyframe each second; the
+/// sound is noise, so that no frame of it comes twice.
+pub(crate) fn make(codecs: &Codecs, seconds: u32, file: &Path) {
+    let made = run(
+        newer_ffmpeg()
+            .args([
+                "-f",
+                "lavfi",
+                "-i",
+                &format!("testsrc2=s=160x120:r=25:d={seconds}"),
+            ])
+            .args([
+                "-f",
+                "lavfi",
+                "-i",
+                &format!("anoisesrc=r=48000:a=0.2:seed=1:d={seconds}"),
+            ])
+            .arg("-c:v")
+            .args(codecs.video)
+            .args(["-g", "25", "-c:a", codecs.audio, "-f", "flv"])
+            .arg(file),
+        SLACK * 3,
+    );
+    assert!(
+        made.status.success(),
+        "no {:?} can be made: {made}",
+        codecs.four_ccs
+    );
+}
+
+/// Publishes a file with the newer ffmpeg, in real time, once.
+pub(crate) fn publish_enhanced(file: &Path, url: &str) -> Running {
+    let mut command = newer_ffmpeg();
+    command
+        .arg("-re")
+        .arg("-i")
+        .arg(file)
+        .args(["-c", "copy", "-f", "flv"]);
+    Running::start(command.args([
+        "-rtmp_enhanced_codecs",
+        "hvc1,av01,vp09,Opus,fLaC,ac-3",
+        url,
+    ]))
+}
+
+/// Plays with the newer ffmpeg as [`play`] does.
+pub(crate) fn play_enhanced(url: &str, seconds: u32) -> Running {
+    let seconds = seconds.to_string();
+    let mut command = newer_ffmpeg();
+    command.args(["-i", url, "-t", &seconds, "-c", "copy", "-f", "flv", "-"]);
+    Running::start(&mut command)
+}
+
 /// Publishes the clip in real time, over and over, until it is dropped.
 pub(crate) fn publish_loop(url: &str) -> Running {
     publish_with(&[], url)
@@ -143,6 +241,76 @@ pub(crate) fn packets(file: &Path, flow: Flow) -> Vec<String> {
         .filter(|line| !line.starts_with('#'))
         .filter_map(packet)
         .collect()
+}
+
+/// The packets of a file of newer codecs: the times at which they are due, in the file's own unit, and their hashes.
+fn enhanced_packets(file: &Path, flow: Flow) -> Vec<(i64, String)> {
+    let map = match flow {
+        Flow::Audio => "0:a",
+        Flow::Video => "0:v",
+    };
+    let mut command = newer_ffmpeg();
+    command.arg("-i").arg(file).args([
+        "-map",
+        map,
+        "-c",
+        "copy",
+        "-copyts",
+        "-f",
+        "framehash",
+        "-",
+    ]);
+    let outcome = run(&mut command, SLACK);
+    assert!(
+        outcome.status.success(),
+        "{} cannot be read: {outcome}",
+        file.display()
+    );
+    let listing = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let packet = |line: &str| {
+        let mut fields = line.split(',').map(str::trim);
+        let due = fields.nth(1)?.parse().ok()?;
+        Some((due, fields.nth(3)?.to_owned()))
+    };
+    listing
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(packet)
+        .collect()
+}
+
+/// Asserts that the newer ffmpeg got a part of a file without a gap, timestamps by the same steps, by its FLV
+/// output.
+#[track_caller]
+pub(crate) fn assert_played_enhanced(what: &str, outcome: &Outcome, source: &Path) {
+    assert!(outcome.status.success(), "{what} did not play: {outcome}");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("played.flv");
+    std::fs::write(&file, &outcome.stdout).expect("a file can be written");
+    for flow in [Flow::Audio, Flow::Video] {
+        let (part, whole) = (
+            enhanced_packets(&file, flow),
+            enhanced_packets(source, flow),
+        );
+        let (first, _) = part
+            .first()
+            .unwrap_or_else(|| panic!("{what}: no {flow:?}: {outcome}"));
+        let matches = |from: usize| {
+            let steps = |(got, sent): (&(i64, String), &(i64, String))| {
+                got.1 == sent.1 && got.0 - first == sent.0 - whole[from].0
+            };
+            from + part.len() <= whole.len() && part.iter().zip(&whole[from..]).all(steps)
+        };
+        assert!(
+            (0..whole.len()).any(matches),
+            "{what}: {flow:?} is not the publisher's"
+        );
+        assert!(
+            part.len() > 20,
+            "{what}: {} packets of {flow:?}",
+            part.len()
+        );
+    }
 }
 
 /// The times in seconds at which a file's packets of one flow are due, in order.

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtmp::client::{ConnectOptions, Event, Output, PublishKind, Session};
-use rtmp::{Limits, MessageKind};
+use rtmp::{Limits, Message, MessageKind};
 
 use super::attack::{kind, tags};
 use super::eventually::{comes_true, eventually};
+use super::tape::Tape;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -34,6 +35,8 @@ pub(crate) struct Viewer {
     /// Video frames as they came, without headers of the container and of the codec.
     pub(crate) frames: Vec<Bytes>,
     pub(crate) timestamps: Vec<u32>,
+    /// Every message of its stream, where [`Viewer::record`] asked for that.
+    pub(crate) tape: Option<Tape>,
     /// How long after its begin the server closed the connection.
     pub(crate) closed: Option<Duration>,
 }
@@ -63,6 +66,7 @@ impl Viewer {
             said: Vec::new(),
             frames: Vec::new(),
             timestamps: Vec::new(),
+            tape: None,
             closed: None,
         }
     }
@@ -159,6 +163,9 @@ impl Viewer {
                 });
             }
             Event::Media(message) => {
+                if let Some(tape) = &mut self.tape {
+                    tape.0.push(message.clone());
+                }
                 let is_frame =
                     message.kind == MessageKind::Video && message.payload.get(1) == Some(&1);
                 if is_frame {
@@ -175,6 +182,35 @@ impl Viewer {
             | Event::PingResponse { .. }
             | Event::Other(_) => {}
         }
+    }
+
+    /// Keeps every message of its stream from now on.
+    pub(crate) fn record(mut self) -> Self {
+        self.tape = Some(Tape::default());
+        self
+    }
+
+    /// Goes on until so many frames of video are on its tape, or the server has closed the connection, or the
+    /// deadline passes; gives what was recorded.
+    pub(crate) fn tape_of(mut self, frames: usize) -> Tape {
+        let has = |viewer: &Viewer| {
+            let tape = viewer.tape.as_ref().expect("it was asked to record");
+            tape.frames_of(MessageKind::Video) >= frames
+        };
+        comes_true(PATIENCE, || {
+            self.step();
+            has(&self) || self.closed.is_some()
+        });
+        self.tape.expect("it was asked to record")
+    }
+
+    /// Sends messages of the stream that it publishes.
+    #[track_caller]
+    pub(crate) fn sends(&mut self, messages: &[Message]) {
+        for message in messages {
+            assert!(self.session.send_media(message), "nothing is published");
+        }
+        self.step();
     }
 
     /// What it was told under a code, if it was.

@@ -82,6 +82,21 @@ impl World {
         world
     }
 
+    /// Records an origin at this host and port, and routes that lead to it: its application, and wrapped
+    /// addresses.
+    #[track_caller]
+    pub(crate) fn add_rtmp_origin(&self, address: &str, app: &str) -> String {
+        let reach = json!({"private": false, "loopback": true});
+        let record = json!({"name": app, "address": format!("rtmp://{address}"), "reach": reach});
+        let origin = id(&self.api.post("/origins", &record));
+        self.route(json!({"name": app, "app": app, "order": 50, "upstreams": [origin]}));
+        self.route(json!({
+            "name": format!("explicit {app}"), "kind": "explicit", "app": "*", "order": 50, "upstreams": [origin],
+        }));
+        self.settle();
+        origin
+    }
+
     /// Adds an edge by a join token.
     pub(crate) fn add_edge(&mut self, name: &str) {
         let made = self.api.post(
