@@ -1,3 +1,5 @@
+//! The store as a whole: restarts, damage, bounds, purges, a disk that fails.
+
 use super::*;
 
 fn config(folder: &std::path::Path, memory: Size, disk: Size) -> StoreConfig {
