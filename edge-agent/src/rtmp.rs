@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use contract::protocol::Ingress;
 use edge_core::admission::Door;
 use edge_core::session::Peer;
-use edge_core::upstream::Upstreams;
+use edge_core::upstream::{Absent, Upstreams};
 
 use crate::clock::now_ms;
 use crate::context::Context;
 use crate::control::Settings;
-use crate::live::Live;
+use crate::live::{HubKey, Live};
 use crate::socket::Socket;
 
 /// What is held for a connection until its client is admitted.
@@ -36,6 +36,7 @@ pub struct Plane {
     context: Context,
     live: Live,
     upstreams: Arc<Mutex<Upstreams>>,
+    absent: Arc<Mutex<Absent<HubKey>>>,
 }
 
 impl Plane {
@@ -47,6 +48,7 @@ impl Plane {
             live: Live::new(context.clock, context.streams.clone(), workers),
             context,
             upstreams: Arc::default(),
+            absent: Arc::default(),
         }
     }
 
@@ -79,6 +81,10 @@ impl Plane {
         self.upstreams
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn absent(&self) -> MutexGuard<'_, Absent<HubKey>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

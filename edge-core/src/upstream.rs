@@ -1,7 +1,19 @@
 //! The servers behind: which of a route's are asked, in which order, and when one that failed is
 //! asked again.
 //!
-//! Failures and successes with the time go in, an order of trying comes out. It does not dial.
+//! Failures and successes with the time go in, an order of trying comes out. [`Sources`] are the
+//! servers of one relay, which become one stream. Nothing here dials.
+
+mod absent;
+mod arrivals;
+#[cfg(test)]
+mod fixture;
+mod kept;
+mod sources;
+mod splice;
+
+pub use absent::Absent;
+pub use sources::{Output, Said, Sources, Trouble};
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -64,10 +76,22 @@ impl Upstreams {
     }
 }
 
-/// How long to wait before a stream that nobody publishes is asked for again.
-#[derive(Debug, Clone, Copy, Default)]
+/// How long to wait before a stream that a server has not got is asked for again.
+#[derive(Debug, Clone, Copy)]
 pub struct Retry {
     tries: u32,
+    first: Duration,
+    longest: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            tries: 0,
+            first: Self::FIRST,
+            longest: Self::LONGEST,
+        }
+    }
 }
 
 impl Retry {
@@ -76,11 +100,24 @@ impl Retry {
     /// The first wait.
     const FIRST: Duration = Duration::from_millis(250);
 
+    /// The waits of a server that is only wanted to stand by.
+    const SPARE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+    /// For a server that is only wanted to stand by: nobody waits for it.
+    #[must_use]
+    pub fn spare() -> Self {
+        Self {
+            tries: 0,
+            first: Self::SPARE.0,
+            longest: Self::SPARE.1,
+        }
+    }
+
     /// The wait before the next try.
     pub fn next_wait(&mut self) -> Duration {
-        let wait = Self::FIRST * 2_u32.saturating_pow(self.tries.min(8));
+        let wait = self.first * 2_u32.saturating_pow(self.tries.min(8));
         self.tries = self.tries.saturating_add(1);
-        wait.min(Self::LONGEST)
+        wait.min(self.longest)
     }
 
     /// Something was there: the next failure begins anew.

@@ -13,6 +13,7 @@ mod control;
 mod edges;
 mod enhanced;
 mod explicit;
+mod failover;
 mod fanout;
 mod house;
 mod payload;

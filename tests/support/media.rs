@@ -135,6 +135,53 @@ pub(crate) fn publish_with(options: &[&str], url: &str) -> Running {
     Running::start(command.args(options).args(["-f", "flv", url]))
 }
 
+/// Publishes the clip's first seconds over and over in real time, with a keyframe each ten pictures.
+pub(crate) fn publish_with_many_keyframes(url: &str, folder: &Path) -> Running {
+    let file = folder.join("many-keyframes.flv");
+    let mut command = ffmpeg();
+    command.arg("-t").arg("4").arg("-i").arg(clip()).args([
+        "-c:a",
+        "copy",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-g",
+        "10",
+        "-bf",
+        "0",
+        "-s",
+        "320x180",
+    ]);
+    let made = run(command.arg(&file), SLACK);
+    assert!(made.status.success(), "{made}");
+    let mut command = ffmpeg();
+    command
+        .args(["-re", "-stream_loop", "-1", "-i"])
+        .arg(&file)
+        .args(["-c", "copy", "-f", "flv", url]);
+    Running::start(&mut command)
+}
+
+/// One encoder that publishes the clip to several servers at once, over and over; one that is gone or takes
+/// nothing holds up none of the others, and is tried again each second.
+pub(crate) fn publish_to_all(urls: &[String]) -> Running {
+    let mut command = ffmpeg();
+    command
+        .args(["-re", "-stream_loop", "-1", "-i"])
+        .arg(clip())
+        .args(["-c", "copy", "-map", "0", "-f", "tee", "-use_fifo", "1"])
+        .args([
+            "-fifo_options",
+            "drop_pkts_on_overflow=1:attempt_recovery=1:recovery_wait_time=1",
+        ]);
+    let slaves: Vec<String> = urls
+        .iter()
+        .map(|url| format!("[f=flv:onfail=ignore]{}", url.replace(':', "\\:")))
+        .collect();
+    Running::start(command.arg(slaves.join("|")))
+}
+
 /// Publishes the clip's first seconds, in real time.
 pub(crate) fn publish_once(url: &str, seconds: u32) -> Running {
     let mut command = ffmpeg();

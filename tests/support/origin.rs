@@ -84,6 +84,16 @@ impl Origin {
         });
     }
 
+    /// Freezes it: its connections stay, and nothing is answered.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::Stop);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::Continue);
+    }
+
     /// Host and port of its RTMP side.
     pub(crate) fn rtmp_address(&self) -> String {
         format!("127.0.0.1:{}", self.rtmp_port)

@@ -37,6 +37,8 @@ pub(crate) struct Viewer {
     pub(crate) timestamps: Vec<u32>,
     /// Every message of its stream, where [`Viewer::record`] asked for that.
     pub(crate) tape: Option<Tape>,
+    /// When each of them came, since the connection was begun.
+    pub(crate) arrivals: Vec<Duration>,
     /// How long after its begin the server closed the connection.
     pub(crate) closed: Option<Duration>,
 }
@@ -67,6 +69,7 @@ impl Viewer {
             frames: Vec::new(),
             timestamps: Vec::new(),
             tape: None,
+            arrivals: Vec::new(),
             closed: None,
         }
     }
@@ -170,6 +173,7 @@ impl Viewer {
                     message.kind == MessageKind::Video && message.payload.get(1) == Some(&1);
                 if is_frame {
                     self.timestamps.push(message.timestamp);
+                    self.arrivals.push(after);
                     self.frames.push(message.payload.slice(5..));
                 }
             }
@@ -233,6 +237,12 @@ impl Viewer {
             self.closed,
             self.said
         );
+    }
+
+    /// The longest time between two frames.
+    pub(crate) fn gap(&self) -> Duration {
+        let steps = self.arrivals.windows(2).map(|two| two[1] - two[0]);
+        steps.max().unwrap_or_default()
     }
 
     /// Goes on until the server has closed the connection.

@@ -140,6 +140,23 @@ impl World {
         id(&self.api.post("/routes", &over(usual, fields)))
     }
 
+    /// Starts a second origin, and makes a route of this name to the application `live` of both.
+    pub(crate) fn with_two_origins(&self, name: &str) -> Origin {
+        let second = Origin::start();
+        let record = id(&self.api.post(
+            "/origins",
+            &json!({
+                "name": format!("second for {name}"),
+                "address": format!("rtmp://{}", second.rtmp_address()),
+                "reach": {"private": false, "loopback": true},
+            }),
+        ));
+        let upstreams = json!([self.rtmp_origin, record]);
+        self.route(json!({"name": name, "app": name, "rewrite": "live", "upstreams": upstreams}));
+        self.settle();
+        second
+    }
+
     /// Makes a rule that denies (or what the fields say) under these conditions.
     #[track_caller]
     pub(crate) fn rule(&self, fields: Value) -> String {

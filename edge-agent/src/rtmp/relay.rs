@@ -4,6 +4,7 @@
 //! them ends. A relay runs as a task of its own and gives way when its hub wants it to. What a
 //! server says is read for its meaning and never passed on to a client.
 
+mod feed;
 mod link;
 mod pull;
 mod push;
@@ -48,7 +49,7 @@ pub(super) fn pull(plane: &Plane, hub: &Arc<Hub>, way: Way, gives_way: Cancellat
             biased;
             () = gives_way.cancelled() => {}
             () = cut.cancelled() => {}
-            () = pull::run(&plane, &hub, &way) => {}
+            () = pull::run(&plane, &hub, way) => {}
         }
     });
 }

@@ -1,5 +1,7 @@
 //! The way to a stream: what the servers behind are asked, and as whom.
 
+use std::time::Duration;
+
 use contract::address::HostPort;
 use contract::admit::Passage;
 use contract::hop::{HOP_LIFETIME_MS, HOP_PROPERTY, Hop};
@@ -72,6 +74,11 @@ impl Way {
     /// Whom to ask, as the route says.
     pub(super) fn next(&self) -> &[NextHop] {
         &self.passage.next
+    }
+
+    /// How long viewers stay when their publisher is gone.
+    pub(super) fn hold(&self) -> Duration {
+        Duration::from_millis(self.live.hold_ms.into())
     }
 
     /// What tells this stream from others; `None` where the route names nobody.

@@ -1,168 +1,132 @@
 //! Pulling a stream: one relay for all its viewers.
 //!
-//! It ends when nobody has watched for the route's time, when the stream is over, or when no server
-//! has it. A server that goes away is replaced by the next one while viewers stay.
+//! It carries out what [`Sources`] want: servers are asked and left, their media go to the hub. It ends
+//! when nobody has watched for the route's time, or when the stream is over for good.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::reason::Reason;
-use edge_core::upstream::Retry;
-use rtmp::client::Event;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use contract::routing::NextHop;
+use edge_core::upstream::{Output, Said, Sources};
+use futures_util::StreamExt;
+use futures_util::stream::SelectAll;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
-use super::link::Link;
-use super::{Failure, race};
-use crate::live::{Hub, HubState, REGAIN};
+use super::feed::{self, Feed};
+use crate::live::{Hub, HubState};
 use crate::rtmp::Plane;
 use crate::rtmp::way::{Way, target};
 
-/// How long a server may say nothing in the middle of a stream before another is asked. Chosen,
-/// because encoders send at least audio several times a second.
-const SILENCE: Duration = Duration::from_secs(10);
-/// How long a server may keep silent on a stream before one that may have it is asked too.
-const TRY_NEXT: Duration = Duration::from_secs(1);
-
-/// What `play` is asked for: the live stream only, in the milliseconds of the wire.
-const LIVE_ONLY: f64 = -1_000.0;
-
-/// Why a server was left.
-enum Left {
-    /// Nobody watches any more, and the hub is closed.
-    Idle,
-    /// The stream ended there, and did not come back.
-    Ended,
-    /// The server has not got the stream, as far as it says.
-    Missing,
-    /// The server does not give it.
-    Refused,
-    /// The server went away or fell silent.
-    Lost,
-}
+/// How often it looks up when nothing happens.
+const IDLE: Duration = Duration::from_secs(10);
 
 struct Pull<'a> {
     plane: &'a Plane,
     hub: &'a Arc<Hub>,
-    way: &'a Way,
+    way: Arc<Way>,
+    sources: Sources,
+    feeds: SelectAll<Feed>,
+    leaves: HashMap<NextHop, CancellationToken>,
+    /// Since when nobody watches.
+    idle: Option<Duration>,
 }
 
-pub(super) async fn run(plane: &Plane, hub: &Arc<Hub>, way: &Way) {
-    Pull { plane, hub, way }.run().await;
+pub(super) async fn run(plane: &Plane, hub: &Arc<Hub>, way: Way) {
+    let now = plane.context.clock.now();
+    let order = plane.upstreams().order(way.next(), now);
+    let from = plane.absent().may_be_asked(hub.key(), now);
+    let mut pull = Pull {
+        sources: Sources::new(&order, way.hold(), from),
+        plane,
+        hub,
+        way: Arc::new(way),
+        feeds: SelectAll::new(),
+        leaves: HashMap::new(),
+        idle: None,
+    };
+    pull.run().await;
+    let now = plane.context.clock.now();
+    if pull.sources.is_live() {
+        plane.absent().found(hub.key());
+    } else {
+        plane.absent().missing(hub.key(), now);
+    }
+    // A feed that is dropped hangs up without a word; one that is left says goodbye.
+    pull.leave_all().await;
 }
 
 impl Pull<'_> {
-    async fn run(&self) {
-        let mut retry = Retry::default();
-        let mut gone_since: Option<Instant> = None;
-        // Servers that kept silent on the stream come last.
-        let mut order = self.way.next().to_vec();
-        let several = order.len() > 1;
+    async fn run(&mut self) {
         loop {
             let now = self.plane.context.clock.now();
-            let tries = self.plane.upstreams().order(&order, now);
-            let opened = race::first(tries, |next| Link::open(self.plane, self.way, next)).await;
-            let reason = match opened {
-                Ok((next, link)) => {
-                    self.hub.set_next_hop(target(next));
-                    let opened_at = Instant::now();
-                    let left = self.stream(link, gone_since).await;
-                    order.sort_by_key(|known| *known == next);
-                    match left {
-                        Left::Idle => return,
-                        Left::Ended => {
-                            return self.plane.live.end(self.hub, Reason::StreamEnded);
-                        }
-                        Left::Refused if self.hub.state() != HubState::Live && !several => {
-                            return self.plane.live.end(self.hub, Reason::OriginRefused);
-                        }
-                        Left::Refused => Reason::OriginRefused,
-                        Left::Missing => Reason::StreamNotFound,
-                        Left::Lost => {
-                            self.hub.head().cut();
-                            // It was there until now: what was lost before counts no more.
-                            gone_since = None;
-                            if opened_at.elapsed() >= REGAIN {
-                                retry.reset();
-                            }
-                            Reason::OriginUnreachable
-                        }
-                    }
-                }
-                Err(Failure::Refused) if self.hub.state() != HubState::Live => {
-                    return self.plane.live.end(self.hub, Reason::OriginRefused);
-                }
-                Err(failure) => failure.reason(),
-            };
-            if self.hub.state() == HubState::Live {
-                let since = *gone_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= REGAIN {
-                    return self.plane.live.end(self.hub, Reason::StreamEnded);
-                }
-            } else {
-                self.hub.set_state(HubState::Waiting(Some(reason)));
+            if self.is_over(now) {
+                return;
             }
-            if self.pause(retry.next_wait()).await {
+            let due = self.due(now);
+            tokio::select! {
+                Some((hop, said)) = self.feeds.next(), if !self.feeds.is_empty() => {
+                    self.hear(hop, said);
+                }
+                () = self.hub.viewers_changed() => {}
+                () = sleep_until(due) => {}
+            }
+            let now = self.plane.context.clock.now();
+            if self.sources.next_deadline().is_some_and(|due| due <= now) {
+                self.sources.handle_timeout(now);
+            }
+            if self.obey() {
                 return;
             }
         }
     }
 
-    /// Waits before the next try; true when nobody needs one any more.
-    async fn pause(&self, wait: Duration) -> bool {
-        let until = Instant::now() + wait;
-        loop {
-            if self.hub.viewers() == 0 && self.plane.live.close_if_idle(self.hub) {
-                return true;
-            }
-            let changed = self.hub.viewers_changed();
-            if timeout_at(until, changed).await.is_err() {
-                return false;
-            }
+    fn hear(&mut self, hop: NextHop, said: Said) {
+        if matches!(said, Said::Failed(_)) {
+            self.leaves.remove(&hop);
         }
+        let now = self.plane.context.clock.now();
+        self.sources.handle(hop, said, now);
     }
 
-    /// Takes a stream from a server as long as it has it and anybody watches.
-    async fn stream(&self, mut link: Link, gone_since: Option<Instant>) -> Left {
-        link.session.play(self.way.play_name(), LIVE_ONLY);
-        let several = self.way.next().len() > 1;
-        let mut heard = Heard {
-            // Until the first message counts from when the stream was lost.
-            last: gone_since.unwrap_or_else(Instant::now),
-            began: Instant::now(),
-            media: false,
-            over: None,
-            idle: None,
-        };
-        let left = loop {
-            heard.idle = match (self.hub.viewers(), heard.idle) {
-                (0, None) => Some(Instant::now()),
-                (0, since) => since,
-                (_, _) => None,
-            };
-            let due = heard.due(self.linger(), several, self.hub.state() == HubState::Live);
-            tokio::select! {
-                event = link.event() => match event {
-                    Ok(event) => {
-                        if let Some(left) = self.hear(event, &mut heard) {
-                            break left;
-                        }
+    /// Does what the sources want; true when the stream is over.
+    fn obey(&mut self) -> bool {
+        while let Some(output) = self.sources.poll_output() {
+            match output {
+                Output::Ask(hop) => {
+                    let left = CancellationToken::new();
+                    self.leaves.insert(hop, left.clone());
+                    self.feeds.push(feed::ask(self.plane, &self.way, hop, left));
+                }
+                Output::Leave(hop) => {
+                    if let Some(left) = self.leaves.remove(&hop) {
+                        left.cancel();
                     }
-                    Err(_) if heard.over.is_some() => break Left::Ended,
-                    Err(_) if heard.media => break Left::Lost,
-                    Err(_) => break Left::Missing,
-                },
-                () = self.hub.viewers_changed() => {}
-                () = sleep_until(due.at) => match due.left {
-                    Left::Idle if !self.plane.live.close_if_idle(self.hub) => {}
-                    left @ (Left::Idle | Left::Ended | Left::Missing | Left::Refused | Left::Lost) => break left,
-                },
+                }
+                Output::Through(hop) => {
+                    tracing::debug!(upstream = ?hop, "stream is taken from this server");
+                    self.hub.set_next_hop(target(hop));
+                }
+                Output::Pass(message) => self.hub.append(message),
+                Output::Waits(reason) => self.hub.set_state(HubState::Waiting(Some(reason))),
+                Output::End(reason) => {
+                    self.plane.live.end(self.hub, reason);
+                    return true;
+                }
             }
-        };
-        // Nobody waits for the goodbye.
-        if matches!(left, Left::Idle | Left::Missing) {
-            link.close().await;
         }
-        left
+        false
+    }
+
+    /// Whether nobody has watched for long enough, and the hub is closed.
+    fn is_over(&mut self, now: Duration) -> bool {
+        if self.hub.viewers() > 0 {
+            self.idle = None;
+            return false;
+        }
+        let idle = *self.idle.get_or_insert(now);
+        idle + self.linger() <= now && self.plane.live.close_if_idle(self.hub)
     }
 
     fn linger(&self) -> Duration {
@@ -172,85 +136,20 @@ impl Pull<'_> {
         }
     }
 
-    fn hear(&self, event: Event, heard: &mut Heard) -> Option<Left> {
-        match event {
-            Event::Media(message) => {
-                if heard.over.take().is_some() {
-                    self.hub.head().cut();
-                }
-                heard.media = true;
-                heard.last = Instant::now();
-                self.hub.append(message);
-            }
-            Event::Status { code, level, .. } => match code.as_str() {
-                "NetStream.Play.UnpublishNotify"
-                | "NetStream.Play.Stop"
-                | "NetStream.Play.Complete" => {
-                    heard.over.get_or_insert_with(Instant::now);
-                }
-                // What is told of a stream that was there is its end.
-                _ if level == "error" && heard.media => return Some(Left::Ended),
-                "NetStream.Play.StreamNotFound" => return Some(Left::Missing),
-                _ if level == "error" => return Some(Left::Refused),
-                _ => {}
-            },
-            Event::StreamEof { .. } if heard.media => {
-                heard.over.get_or_insert_with(Instant::now);
-            }
-            Event::StreamEof { .. }
-            | Event::Connected { .. }
-            | Event::Rejected { .. }
-            | Event::StreamReady { .. }
-            | Event::Answer { .. }
-            | Event::Command { .. }
-            | Event::StreamBegin { .. }
-            | Event::StreamIsRecorded { .. }
-            | Event::PingResponse { .. }
-            | Event::Other(_) => {}
-        }
-        None
+    fn due(&self, now: Duration) -> Instant {
+        let idle = self.idle.map(|idle| idle + self.linger());
+        let next = self.sources.next_deadline().into_iter().chain(idle);
+        let wait = next
+            .map(|due| due.saturating_sub(now))
+            .fold(IDLE, Duration::min);
+        Instant::now() + wait
     }
-}
 
-/// What was heard of a stream, and when.
-struct Heard {
-    began: Instant,
-    last: Instant,
-    media: bool,
-    /// Since when the server says that it is over.
-    over: Option<Instant>,
-    /// Since when nobody watches.
-    idle: Option<Instant>,
-}
-
-/// What happens next, unless something else does.
-struct Due {
-    at: Instant,
-    left: Left,
-}
-
-impl Heard {
-    fn due(&self, linger: Duration, several: bool, live: bool) -> Due {
-        let mut due = if let Some(over) = self.over {
-            (over + REGAIN, Left::Ended)
-        } else if self.media {
-            (self.last + SILENCE, Left::Lost)
-        } else if live {
-            (self.last + REGAIN, Left::Ended)
-        } else if several {
-            (self.began + TRY_NEXT, Left::Missing)
-        } else {
-            // One server alone: it may get its publisher while viewers wait.
-            (self.began + SILENCE, Left::Missing)
-        };
-        if let Some(idle) = self.idle
-            && idle + linger <= due.0
-        {
-            due = (idle + linger, Left::Idle);
+    async fn leave_all(&mut self) {
+        for (_, left) in self.leaves.drain() {
+            left.cancel();
         }
-        Due {
-            at: due.0,
-            left: due.1,
-        }
+        // Each feed ends at its next look, and hands its goodbye to a task.
+        while self.feeds.next().await.is_some() {}
     }
 }
