@@ -20,7 +20,7 @@ use contract::routing::NextHop;
 use tokio_util::sync::CancellationToken;
 
 pub use head::Head;
-pub use hub::{Hub, HubState, Publication, Publisher, REGAIN, Subscription};
+pub use hub::{Hub, HubState, Publication, Publisher, Subscription};
 pub use shard::{Over, Seat, SeatHandle};
 
 use crate::clock::Clock;

@@ -263,18 +263,16 @@ impl Drop for Subscription {
     }
 }
 
-/// How long a stream that was there may be gone before its viewers are told that it ended. Chosen,
-/// because an encoder that restarts is back in three or four seconds.
-pub const REGAIN: Duration = Duration::from_secs(4);
-
 /// A publisher's hold on a stream. When it is dropped the stream is given up: it ends if no other
-/// source takes it in [`REGAIN`].
+/// source takes it in the time for which its route holds viewers.
 pub struct Publication {
     hub: Arc<Hub>,
     live: Live,
     /// The number of its first message: what stands before is from another source.
     from: u64,
     over: CancellationToken,
+    /// How long viewers stay for a publisher to come back.
+    hold: Duration,
 }
 
 impl Publication {
@@ -284,7 +282,13 @@ impl Publication {
             hub,
             live,
             over: CancellationToken::new(),
+            hold: Duration::ZERO,
         }
+    }
+
+    /// Says how long viewers stay when this publisher has gone.
+    pub fn hold(&mut self, hold: Duration) {
+        self.hold = hold;
     }
 
     /// The number of this publisher's first message.
@@ -314,9 +318,9 @@ impl Drop for Publication {
         // There is no runtime left when the program comes to its end: nobody watches then.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if self.hub.viewers() > 0 => {
-                let (live, hub) = (self.live.clone(), Arc::clone(&self.hub));
+                let (live, hub, hold) = (self.live.clone(), Arc::clone(&self.hub), self.hold);
                 runtime.spawn(async move {
-                    tokio::time::sleep(REGAIN).await;
+                    tokio::time::sleep(hold).await;
                     live.end_if_abandoned(&hub);
                 });
             }

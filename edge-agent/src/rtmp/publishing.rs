@@ -136,11 +136,12 @@ impl Driver {
     fn begin(
         &mut self,
         stream_id: u32,
-        publication: Publication,
+        mut publication: Publication,
         way: Way,
         kind: PublishKind,
         probes: mpsc::Receiver<oneshot::Sender<()>>,
     ) {
+        publication.hold(way.hold());
         let answer = relay::push(&self.plane, &publication, way, kind);
         let publishing = Publishing {
             state: publication.hub().watch(),
