@@ -92,6 +92,8 @@ reasons! {
     StreamNotFound "stream_not_found" "nobody publishes this stream";
     /// Somebody publishes the stream already.
     StreamBusy "stream_busy" "this stream is being published already";
+    /// Another client publishes the stream now, as its route says.
+    TakenOver "taken_over" "another client publishes this stream now";
     /// A limit is reached.
     LimitReached "limit_reached" "a limit is reached";
     /// The handshake was wrong.

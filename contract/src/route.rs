@@ -326,8 +326,8 @@ impl Route {
         if self.live.gather_ms > LiveSettings::MAX_GATHER_MS {
             wrong("live.gather_ms", "media is gathered for at most 1000 ms");
         }
-        if self.plane == Plane::Http && self.mode != StreamMode::Live {
-            wrong("mode", "only RTMP routes carry recorded streams or tunnels");
+        if self.mode != StreamMode::Live {
+            wrong("mode", "this version serves live streams only: `live`");
         }
         if self.cache.max_object_bytes < -1 {
             wrong(

@@ -12,6 +12,7 @@ mod shard;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use contract::id::RouteId;
 use contract::name::{AppName, StreamName};
@@ -111,15 +112,21 @@ impl Live {
         (Subscription::new(hub), starts)
     }
 
-    /// Takes a stream for a publisher. A relay that pulls it gives way.
+    /// Takes a stream for a publisher. A relay that pulls it gives way. Its viewers are held for so
+    /// long after it has gone.
     ///
     /// # Errors
     /// [`Busy`] if another client publishes it.
-    pub fn publish(&self, key: HubKey, publisher: Publisher) -> Result<Publication, Busy> {
+    pub fn publish(
+        &self,
+        key: HubKey,
+        publisher: Publisher,
+        hold: Duration,
+    ) -> Result<Publication, Busy> {
         let mut hubs = self.hubs();
         let hub = self.enter(&mut hubs, key);
         match hub.claim_publisher(publisher) {
-            Ok(()) => Ok(Publication::new(hub, self.clone())),
+            Ok(()) => Ok(Publication::new(hub, self.clone(), hold)),
             Err(other) => Err(Busy::Publisher(other)),
         }
     }
@@ -136,10 +143,10 @@ impl Live {
         idle
     }
 
-    /// Ends a stream that its publisher left and that no other source has taken since.
-    fn end_if_abandoned(&self, hub: &Arc<Hub>) {
+    /// Ends a stream that the last of so many publishers left, if no other source has taken it since.
+    fn end_if_abandoned(&self, hub: &Arc<Hub>, publishers: u64) {
         let mut hubs = self.hubs();
-        if hub.is_abandoned() {
+        if hub.is_abandoned(publishers) {
             Self::take_out(&mut hubs, hub);
             hub.set_state(HubState::Ended(Reason::StreamEnded));
         }

@@ -61,6 +61,8 @@ pub struct Hub {
 struct Source {
     next_hop: Option<HopTarget>,
     publisher: Option<Publisher>,
+    /// How many publishers have come: who waits for one to come back sees whether one did.
+    publishers: u64,
     /// The relay that pulls; cancelled when a publisher comes.
     relay: Option<CancellationToken>,
 }
@@ -152,9 +154,9 @@ impl Hub {
     }
 
     /// Whether nothing feeds it.
-    pub(super) fn is_abandoned(&self) -> bool {
+    pub(super) fn is_abandoned(&self, publishers: u64) -> bool {
         let source = self.source();
-        source.publisher.is_none() && source.relay.is_none()
+        source.publisher.is_none() && source.relay.is_none() && source.publishers == publishers
     }
 
     /// The server that its source goes through now.
@@ -190,6 +192,7 @@ impl Hub {
             self.head.cut();
         }
         source.publisher = Some(publisher);
+        source.publishers += 1;
         Ok(())
     }
 
@@ -268,27 +271,22 @@ impl Drop for Subscription {
 pub struct Publication {
     hub: Arc<Hub>,
     live: Live,
+    /// How long viewers stay for a publisher to come back.
+    hold: Duration,
     /// The number of its first message: what stands before is from another source.
     from: u64,
     over: CancellationToken,
-    /// How long viewers stay for a publisher to come back.
-    hold: Duration,
 }
 
 impl Publication {
-    pub(super) fn new(hub: Arc<Hub>, live: Live) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, live: Live, hold: Duration) -> Self {
         Self {
             from: hub.head.next(),
             hub,
             live,
+            hold,
             over: CancellationToken::new(),
-            hold: Duration::ZERO,
         }
-    }
-
-    /// Says how long viewers stay when this publisher has gone.
-    pub fn hold(&mut self, hold: Duration) {
-        self.hold = hold;
     }
 
     /// The number of this publisher's first message.
@@ -313,7 +311,11 @@ impl Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         self.over.cancel();
-        self.hub.source().publisher = None;
+        let publishers = {
+            let mut source = self.hub.source();
+            source.publisher = None;
+            source.publishers
+        };
         self.hub.head.cut();
         // There is no runtime left when the program comes to its end: nobody watches then.
         match tokio::runtime::Handle::try_current() {
@@ -321,10 +323,10 @@ impl Drop for Publication {
                 let (live, hub, hold) = (self.live.clone(), Arc::clone(&self.hub), self.hold);
                 runtime.spawn(async move {
                     tokio::time::sleep(hold).await;
-                    live.end_if_abandoned(&hub);
+                    live.end_if_abandoned(&hub, publishers);
                 });
             }
-            Ok(_) | Err(_) => self.live.end_if_abandoned(&self.hub),
+            Ok(_) | Err(_) => self.live.end_if_abandoned(&self.hub, publishers),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! A client that publishes: it takes the stream, which is forwarded to the server behind before it
 //! is told that it may go on.
 //!
-//! An encoder that comes back while its old connection still looks alive takes over: the old one
-//! is asked first, and has 2 s to answer (clients.md).
+//! An encoder that comes back while its old connection still looks alive takes over, if the route
+//! does not say otherwise: the old one is asked first, and has 2 s to answer (clients.md).
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use contract::reason::Reason;
+use contract::route::SecondPublisher;
 use edge_core::session::Wanted;
 use rtmp::Message;
 use rtmp::server::PublishKind;
@@ -18,7 +19,7 @@ use super::driver::Driver;
 use super::relay;
 use super::roles::Role;
 use super::way::{Way, target};
-use crate::live::{Busy, HubKey, HubState, Live, Publication, Publisher};
+use crate::live::{Busy, HubState, Publication, Publisher};
 use crate::sessions;
 
 /// How long a publisher may take to answer whether it is still there.
@@ -118,12 +119,22 @@ impl Driver {
             session: self.record.clone(),
             probe,
         };
-        match self.plane.live.publish(key.clone(), publisher.clone()) {
+        let (hold, rule) = (way.hold(), way.live.second_publisher);
+        match self
+            .plane
+            .live
+            .publish(key.clone(), publisher.clone(), hold)
+        {
             Ok(publication) => self.begin(stream_id, publication, way, kind, probes),
             Err(Busy::Publisher(other)) => {
                 let live = self.plane.live.clone();
+                let work = async move {
+                    give_way(rule, other).await?;
+                    live.publish(key, publisher, hold)
+                        .map_err(|Busy::Publisher(_)| Reason::StreamBusy)
+                };
                 let claim = Claim {
-                    work: Box::pin(take_over(live, key, publisher, other)),
+                    work: Box::pin(work),
                     probes: Some(probes),
                     rest: Some((way, kind)),
                     held: Vec::new(),
@@ -136,12 +147,11 @@ impl Driver {
     fn begin(
         &mut self,
         stream_id: u32,
-        mut publication: Publication,
+        publication: Publication,
         way: Way,
         kind: PublishKind,
         probes: mpsc::Receiver<oneshot::Sender<()>>,
     ) {
-        publication.hold(way.hold());
         let answer = relay::push(&self.plane, &publication, way, kind);
         let publishing = Publishing {
             state: publication.hub().watch(),
@@ -220,28 +230,26 @@ impl Driver {
     }
 }
 
-/// Takes a stream over from a client that does not answer any more.
-async fn take_over(
-    live: Live,
-    key: HubKey,
-    publisher: Publisher,
-    other: Publisher,
-) -> Result<Publication, Reason> {
-    // Several may ask at once: each waits for room, so that a publisher that is well is never taken
-    // for gone.
+/// Makes the client that publishes give its stream up to another one, as the route says.
+async fn give_way(rule: SecondPublisher, other: Publisher) -> Result<(), Reason> {
+    let reason = match rule {
+        SecondPublisher::Refuse => return Err(Reason::StreamBusy),
+        SecondPublisher::Ping if is_there(&other).await => return Err(Reason::StreamBusy),
+        SecondPublisher::Ping => Reason::TimedOut,
+        SecondPublisher::TakeOver => Reason::TakenOver,
+    };
+    other.session.kick(reason);
+    let gone = timeout(GONE, other.probe.closed()).await;
+    drop::<sessions::Session>(other.session);
+    gone.map_err(|_| Reason::StreamBusy)
+}
+
+/// Whether a publisher answers. Several may ask at once: each waits for room, so that a publisher
+/// that is well is never taken for gone.
+async fn is_there(other: &Publisher) -> bool {
     let asked = async {
         let (asker, answer) = oneshot::channel();
         other.probe.send(asker).await.is_ok() && answer.await.is_ok()
     };
-    if timeout(STILL_THERE, asked).await.unwrap_or(false) {
-        return Err(Reason::StreamBusy);
-    }
-    other.session.kick(Reason::TimedOut);
-    let gone = timeout(GONE, other.probe.closed()).await;
-    drop::<sessions::Session>(other.session);
-    if gone.is_err() {
-        return Err(Reason::StreamBusy);
-    }
-    live.publish(key, publisher)
-        .map_err(|Busy::Publisher(_)| Reason::StreamBusy)
+    timeout(STILL_THERE, asked).await.unwrap_or(false)
 }

@@ -29,7 +29,7 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::EndedByOperator => StatusCode::FORBIDDEN,
         Reason::NoRoute | Reason::StreamNotFound => StatusCode::NOT_FOUND,
         Reason::TimedOut | Reason::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        Reason::StreamBusy => StatusCode::CONFLICT,
+        Reason::StreamBusy | Reason::TakenOver => StatusCode::CONFLICT,
         Reason::Destination | Reason::OriginUnreachable | Reason::OriginRefused => {
             StatusCode::BAD_GATEWAY
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use contract::reason::Reason;
 use contract::report::SessionState;
+use contract::route::SecondPublisher;
 use rtmp::amf::Value;
 use rtmp::{Message, data};
 use support::{Client, Edge, FakeOrigin, deny_all, eventually, picture, snapshot};
@@ -200,6 +201,54 @@ async fn a_publisher_that_came_back_takes_over_from_a_dead_connection() {
     back.send(&picture(0)).await;
     let mut viewer = Client::play(edge.at, "s").await;
     viewer.media().await;
+}
+
+#[tokio::test]
+async fn a_route_says_what_becomes_of_a_second_publisher() {
+    let origin = FakeOrigin::start().await;
+    let live = rtmp::server::PublishKind::Live;
+    let ruled = |rule| {
+        let mut snapshot = snapshot(&[origin.at]);
+        snapshot.routes[0].live.second_publisher = rule;
+        snapshot
+    };
+    // It is not asked: it does not read, so it could not answer.
+    let edge = Edge::start(ruled(SecondPublisher::Refuse)).await;
+    let _first = Client::publish(edge.at, "s").await;
+    let mut second = Client::connect(edge.at).await;
+    second.session.publish("s", live);
+    let began = Instant::now();
+    second.status("NetStream.Publish.BadName").await;
+    assert!(began.elapsed() < Duration::from_secs(2));
+
+    let edge = Edge::start(ruled(SecondPublisher::TakeOver)).await;
+    let mut first = Client::publish(edge.at, "s").await;
+    let mut second = Client::publish(edge.at, "s").await;
+    first.closed().await;
+    second.send(&picture(0)).await;
+    Client::play(edge.at, "s").await.media().await;
+}
+
+#[tokio::test]
+async fn viewers_are_held_as_long_as_their_route_says() {
+    let origin = FakeOrigin::start().await;
+    let mut snapshot = snapshot(&[origin.at]);
+    snapshot.routes[0].live.hold_ms = 800;
+    let edge = Edge::start(snapshot).await;
+    let mut publisher = Client::publish(edge.at, "s").await;
+    publisher.send(&picture(0)).await;
+    let mut viewer = Client::play(edge.at, "s").await;
+    viewer.media().await;
+    drop(publisher);
+    // One that came back in time is waited for anew when it goes again.
+    let ended = viewer.status("NetStream.Play.UnpublishNotify");
+    let ended = tokio::time::timeout(Duration::from_millis(500), ended).await;
+    assert!(ended.is_err(), "it was held for less than its route says");
+    drop(Client::publish(edge.at, "s").await);
+    let gone = Instant::now();
+    viewer.status("NetStream.Play.UnpublishNotify").await;
+    let held = gone.elapsed();
+    assert!(held >= Duration::from_millis(700), "{held:?}");
 }
 
 #[tokio::test]

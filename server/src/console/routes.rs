@@ -18,7 +18,7 @@ use super::page::{Frame, Section};
 use super::parts::{State, Tone};
 use super::visitor::{Answer, Visitor, go, show};
 use crate::app::routes::{
-    self, IdentityKind, Route, RouteAction, RouteKind, Scoped, SecondPublisher, StreamMode,
+    self, IdentityKind, Route, RouteAction, RouteKind, Scoped, SecondPublisher,
 };
 use crate::app::{Error, Permission, Window, origins};
 use reading::{at_its_field, filled, read};
@@ -132,7 +132,6 @@ struct EditPage {
     clusters: Vec<Choice>,
     planes: Vec<Choice>,
     kinds: Vec<Choice>,
-    modes: Vec<Choice>,
     second_publishers: Vec<Choice>,
     actions: Vec<Choice>,
     identities: Vec<Choice>,
@@ -189,9 +188,6 @@ impl EditPage {
             is_new,
             clusters: all_clusters,
             planes: vec![Choice::new("rtmp", "RTMP"), Choice::new("http", "HTTP")],
-            modes: StreamMode::ALL
-                .map(|mode| Choice::new(mode.as_str(), mode.sentence()))
-                .into(),
             second_publishers: SecondPublisher::ALL
                 .map(|one| Choice::new(one.as_str(), one.sentence()))
                 .into(),
@@ -340,7 +336,7 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
 mod tests {
     use crate::fixture::Server;
 
-    const FIELDS: [(&str, &str); 16] = [
+    const FIELDS: [(&str, &str); 15] = [
         ("name", "live"),
         ("order", "10"),
         ("enabled", "on"),
@@ -351,7 +347,6 @@ mod tests {
         ("action", "serve"),
         ("wait_ms", "3000"),
         ("linger_ms", "5000"),
-        ("mode", "recorded"),
         ("hold_ms", "4000"),
         ("second_publisher", "take_over"),
         ("gather_ms", "50"),

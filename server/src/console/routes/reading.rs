@@ -10,7 +10,7 @@ use contract::rule::Effect;
 use crate::app::Error;
 use crate::app::routes::{
     CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind, Scoped,
-    SecondPublisher, StreamMode,
+    SecondPublisher,
 };
 use crate::console::form::Form;
 
@@ -48,7 +48,6 @@ pub(super) fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
         .with("rewrite", it.rewrite.as_deref().unwrap_or_default())
         .with_all("identity", it.identity.iter().map(|kind| kind.as_str()))
         .with("default_effect", it.default_effect.as_str())
-        .with("mode", it.mode.as_str())
         .with("wait_ms", it.live.wait_ms)
         .with("linger_ms", it.live.linger_ms)
         .with("hold_ms", it.live.hold_ms)
@@ -137,10 +136,7 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
             Effect::Deny
         },
         webhook: present.it.webhook,
-        mode: StreamMode::ALL
-            .into_iter()
-            .find(|one| form.has("mode", one.as_str()))
-            .unwrap_or_default(),
+        mode: present.it.mode,
         live,
         cache,
     };
