@@ -20,6 +20,7 @@ mod fields;
 mod generations;
 mod groups;
 mod join_tokens;
+mod key_sets;
 mod logins;
 mod origins;
 mod play_tokens;
@@ -32,6 +33,7 @@ mod setup;
 mod streams;
 mod tokens;
 mod users;
+mod webhooks;
 
 pub use problem::Problem;
 
@@ -146,6 +148,24 @@ fn settings() -> Router<App> {
         )
         .route("/rules/{id}/move", post(rules::move_before))
         .route("/play-tokens", post(play_tokens::create))
+        .route("/key-sets", get(key_sets::list).post(key_sets::create))
+        .route(
+            "/key-sets/{id}",
+            get(key_sets::show)
+                .patch(key_sets::update)
+                .delete(key_sets::delete),
+        )
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/webhooks/{id}",
+            get(webhooks::show)
+                .patch(webhooks::update)
+                .delete(webhooks::delete),
+        )
+        .route(
+            "/webhooks/{id}/signing-key",
+            post(webhooks::make_signing_key),
+        )
 }
 
 /// What is happening, and what can be done about it.
@@ -297,6 +317,24 @@ mod tests {
             ),
             (
                 "POST",
+                "/api/v1/key-sets".into(),
+                json!({"name": "x", "keys": "x"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                "/api/v1/webhooks".into(),
+                json!({"name": "x", "url": "http://a/"}),
+                Administrators,
+            ),
+            (
+                "POST",
+                format!("{}/signing-key", one("webhooks", "webhook")),
+                json!({}),
+                Administrators,
+            ),
+            (
+                "POST",
                 "/api/v1/routes".into(),
                 json!({"name": "x"}),
                 Administrators,
@@ -379,6 +417,8 @@ mod tests {
             ("clients", "client"),
             ("assignments", "assignment"),
             ("rules", "rule"),
+            ("key-sets", "keyset"),
+            ("webhooks", "webhook"),
         ] {
             operations.push(("GET", format!("/api/v1/{noun}"), none.clone(), Everyone));
             operations.push(("GET", one(noun, prefix), none.clone(), Everyone));

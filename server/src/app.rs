@@ -32,6 +32,7 @@ pub mod error;
 pub mod generations;
 pub mod groups;
 pub mod join_tokens;
+pub mod key_sets;
 mod live;
 pub mod logins;
 pub mod orders;
@@ -53,6 +54,7 @@ pub mod streams;
 pub mod tokens;
 pub(crate) mod updates;
 pub mod users;
+pub mod webhooks;
 
 pub use caller::{Caller, From, Party};
 pub use error::Error;

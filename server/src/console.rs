@@ -15,6 +15,7 @@ mod edges;
 mod failure;
 mod form;
 mod groups;
+mod key_sets;
 mod logins;
 mod named;
 mod names;
@@ -35,6 +36,7 @@ mod theme;
 mod tokens;
 mod users;
 mod visitor;
+mod webhooks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -93,6 +95,36 @@ fn who() -> Router<App> {
         .route(
             "/play-tokens/new",
             get(play_tokens::ask_create).post(play_tokens::create),
+        )
+        .route("/key-sets", get(key_sets::list))
+        .route(
+            "/key-sets/new",
+            get(key_sets::ask_create).post(key_sets::create),
+        )
+        .route(
+            "/key-sets/{id}",
+            get(key_sets::show_one).post(key_sets::update),
+        )
+        .route(
+            "/key-sets/{id}/delete",
+            get(key_sets::ask_delete).post(key_sets::delete),
+        )
+        .route("/webhooks", get(webhooks::list))
+        .route(
+            "/webhooks/new",
+            get(webhooks::ask_create).post(webhooks::create),
+        )
+        .route(
+            "/webhooks/{id}",
+            get(webhooks::show_one).post(webhooks::update),
+        )
+        .route(
+            "/webhooks/{id}/signing-key",
+            get(webhooks::ask_key).post(webhooks::make_key),
+        )
+        .route(
+            "/webhooks/{id}/delete",
+            get(webhooks::ask_delete).post(webhooks::delete),
         )
         .route("/groups", get(groups::list))
         .route("/groups/new", get(groups::ask_create).post(groups::create))

@@ -5,12 +5,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use contract::fault::FieldFault;
-use contract::id::{ClusterId, EdgeId, OriginId};
+use contract::id::{ClusterId, EdgeId, OriginId, WebhookId};
+use contract::key_set::KeySet;
 use contract::origin::Origin;
 use contract::route::Route;
 use contract::rule::Rule;
 use contract::snapshot::{Snapshot, content_hash};
 use contract::token::SigningKey;
+use contract::webhook::Webhook;
 
 use crate::store::edges::Edge;
 use crate::store::record::Scoped;
@@ -28,6 +30,10 @@ pub(crate) struct Settings {
     pub(crate) rules: Vec<Scoped<Rule>>,
     /// The signing keys, the newest first.
     pub(crate) keys: Vec<SigningKey>,
+    /// Every key set.
+    pub(crate) key_sets: Vec<Scoped<KeySet>>,
+    /// Every webhook.
+    pub(crate) webhooks: Vec<Webhook>,
 }
 
 /// The snapshot of one edge, ready to be sent. All edges of a cluster share its content, so that a
@@ -58,6 +64,7 @@ impl Settings {
             .iter()
             .flat_map(|route: &Route| route.upstreams.iter().copied())
             .collect();
+        let asked: HashSet<WebhookId> = routes.iter().filter_map(|route| route.webhook).collect();
         Snapshot {
             edge: edge.id,
             cluster: edge.cluster,
@@ -76,8 +83,17 @@ impl Settings {
             routes,
             rules: of_cluster(&self.rules, edge.cluster),
             keys: self.keys.clone(),
-            key_sets: Vec::new(),
-            webhooks: Vec::new(),
+            // Keys that let nobody in need not travel.
+            key_sets: of_cluster(&self.key_sets, edge.cluster)
+                .into_iter()
+                .filter(|set: &KeySet| set.enabled)
+                .collect(),
+            webhooks: self
+                .webhooks
+                .iter()
+                .filter(|webhook| asked.contains(&webhook.id))
+                .cloned()
+                .collect(),
         }
     }
 

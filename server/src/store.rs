@@ -26,6 +26,7 @@ pub mod edges;
 pub mod generations;
 mod groups;
 pub mod join_tokens;
+mod key_sets;
 pub mod keys;
 pub mod logins;
 pub mod orders;
@@ -36,6 +37,7 @@ mod rules;
 pub mod statistics;
 pub mod tokens;
 pub mod users;
+mod webhooks;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 

@@ -32,6 +32,8 @@ pub(crate) enum Noun {
     Clients,
     Assignments,
     Rules,
+    KeySets,
+    Webhooks,
     PlayTokens,
     Sessions,
     Purges,
@@ -52,6 +54,8 @@ impl Noun {
             Self::Clients => "clients",
             Self::Assignments => "assignments",
             Self::Rules => "rules",
+            Self::KeySets => "key_sets",
+            Self::Webhooks => "webhooks",
             Self::PlayTokens => "play_tokens",
             Self::Sessions => "sessions",
             Self::Purges => "purges",
@@ -70,7 +74,12 @@ impl Noun {
             | Self::Sessions
             | Self::Purges => Reach::Server,
             Self::Groups | Self::Clients | Self::Assignments => Reach::Directory,
-            Self::Edges | Self::Origins | Self::Routes | Self::Rules => Reach::Snapshots,
+            Self::Edges
+            | Self::Origins
+            | Self::Routes
+            | Self::Rules
+            | Self::KeySets
+            | Self::Webhooks => Reach::Snapshots,
         }
     }
 }

@@ -8,8 +8,8 @@
 //! | end sessions | yes | yes | no |
 //! | drain and undrain edges | yes | yes | no |
 //! | purge caches, ask edges | yes | yes | no |
-//! | change settings: clusters, edges, origins, routes, clients, groups, assignments, rules | yes | no | no |
-//! | make join tokens, play tokens, stream passwords | yes | no | no |
+//! | change settings: clusters, edges, origins, routes, clients, groups, assignments, rules, key sets, webhooks | yes | no | no |
+//! | make join tokens, play tokens, stream passwords, webhooks' keys | yes | no | no |
 //! | manage users, their logins and API tokens | yes | no | no |
 //!
 //! A user's own password and logins are always the user's own.

@@ -109,6 +109,8 @@ pub(super) async fn settings(conn: &mut SqliteConnection) -> Result<Settings, Er
         origins: changed_since(&mut *conn, 0).await?,
         routes: by_position(&mut *conn).await?,
         rules: by_position(&mut *conn).await?,
+        key_sets: changed_since(&mut *conn, 0).await?,
+        webhooks: changed_since(&mut *conn, 0).await?,
         keys: keys::all(conn).await?,
     })
 }

@@ -9,6 +9,7 @@ use contract::origin::Origin;
 use contract::pattern::Pattern;
 use contract::protocol::Plane;
 use contract::rule::Effect;
+use contract::webhook::Webhook;
 
 use super::change::{Change, Noun, Subject};
 use super::error::accept;
@@ -130,6 +131,12 @@ pub async fn delete(app: &App, caller: &Caller, id: RouteId) -> Result<(), Error
 async fn check(change: &mut Change, route: &Scoped<Route>) -> Result<(), Error> {
     let mut faults = route.it.faults();
     faults.extend(cluster_fault(change, route.cluster).await?);
+    if let Some(id) = route.it.webhook
+        && by_id::<Webhook>(change.conn(), id).await?.is_none()
+    {
+        let message = format!("there is no webhook `{id}`");
+        faults.push(FieldFault::new("webhook", message));
+    }
     for id in &route.it.upstreams {
         faults.extend(upstream_fault(change, &route.it, *id).await?);
     }

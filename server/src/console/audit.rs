@@ -23,7 +23,7 @@ use crate::app::audit::{self, Entry, Filter};
 const DIFFERENCES: usize = 200;
 
 /// The nouns that the audit speaks of, with their names for people.
-const NOUNS: [(&str, &str); 13] = [
+const NOUNS: [(&str, &str); 15] = [
     ("assignments", "Assignments"),
     ("clients", "Clients"),
     ("clusters", "Clusters"),
@@ -31,6 +31,8 @@ const NOUNS: [(&str, &str); 13] = [
     ("groups", "Groups"),
     ("logins", "Logins"),
     ("origins", "Origins"),
+    ("key_sets", "Key sets"),
+    ("webhooks", "Webhooks"),
     ("play_tokens", "Play tokens"),
     ("routes", "Routes"),
     ("rules", "Rules"),

@@ -34,6 +34,10 @@ pub(crate) enum Section {
     Assignments,
     /// Who may come in.
     Rules,
+    /// Keys of others that sign play tokens.
+    KeySets,
+    /// Applications that are asked.
+    Webhooks,
     /// The edges.
     Edges,
     /// Edges that stand in for one another.
@@ -115,6 +119,8 @@ const NAVIGATION: &[Group] = &[
                 "assignments",
             ),
             Item::new(Section::Rules, "Rules", "/rules", "rules"),
+            Item::new(Section::KeySets, "Key sets", "/key-sets", "tokens"),
+            Item::new(Section::Webhooks, "Webhooks", "/webhooks", "webhooks"),
         ],
     },
     Group {

@@ -45,6 +45,9 @@ pub(crate) fn icon(name: &str) -> Icon {
         "routes" => {
             r#"<circle cx="4.5" cy="10" r="1.75"/><path d="M6.25 10H9c3 0 1.5-5 5-5h2.500M9 10c3 0 1.5 5 5 5h2.500M14.5 3l2 2-2 2M14.5 13l2 2-2 2"/>"#
         }
+        "webhooks" => {
+            r#"<path d="M3 5.5h14v7H9.5L6 16v-3.500H3zM8.5 8a1.6 1.6 0 1 1 2 1.600v.600M10 11h.01"/>"#
+        }
         "audit" => r#"<circle cx="10" cy="10" r="7"/><path d="M10 6v4.300l2.8 1.7"/>"#,
         "users" => {
             r#"<circle cx="10" cy="6.5" r="3"/><path d="M4 17c0-3.5 2.5-5.5 6-5.500s6 2 6 5.5"/>"#

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use contract::facts::Action;
+use contract::key_set::Algorithm;
 use http::StatusCode;
 
 use super::form::{Choice, Form};
@@ -10,8 +11,9 @@ use super::names::Names;
 use super::page::{Frame, Section};
 use super::secret::{Line, SecretPage};
 use super::visitor::{Answer, Visitor, show};
-use crate::app::Permission;
+use crate::app::key_sets;
 use crate::app::play_tokens::{self, MadePlayToken, NewPlayToken};
+use crate::app::{Permission, Window};
 
 const LIVES: [(&str, &str); 5] = [
     ("3600", "One hour"),
@@ -28,6 +30,7 @@ struct NewPage {
     actions: Vec<Choice>,
     lives: Vec<Choice>,
     clients: Vec<Choice>,
+    key_sets: Vec<Choice>,
     form: Form,
 }
 
@@ -36,6 +39,16 @@ impl NewPage {
         let names = Names::read(visitor).await?;
         let mut clients = vec![Choice::new("", "None: its bearer stays unknown")];
         clients.extend(names.client_choices());
+        let mut key_sets = vec![Choice::new("", "The server’s own key")];
+        let known = key_sets::list(&visitor.app, &visitor.caller, &Window::whole()).await?;
+        let signs = |key: &key_sets::KeySummary| key.algorithm == Algorithm::Hs256;
+        key_sets.extend(
+            known
+                .items
+                .into_iter()
+                .filter(|set| set.settings.enabled && set.keys.iter().any(signs))
+                .map(|set| Choice::new(set.id, format!("{}, as a JWT", set.settings.name))),
+        );
         let page = Self {
             frame: visitor.frame(Section::Clients),
             actions: vec![
@@ -47,6 +60,7 @@ impl NewPage {
                 .map(|(value, label)| Choice::new(value, label))
                 .collect(),
             clients,
+            key_sets,
             form,
         };
         let status: StatusCode = page.form.status();
@@ -79,6 +93,7 @@ pub(crate) async fn create(visitor: Visitor, mut form: Form) -> Answer {
     let (app, stream) = (form.take("app"), form.take("stream"));
     let life_s = form.take_number("life_s", "choose how long it lasts");
     let (addr, client) = (form.take_optional("addr"), form.take_optional("client"));
+    let (uses, key_set) = (form.take_optional("uses"), form.take_optional("key_set"));
     if let (Some(app), Some(stream), Some(action), Some(life_s), true) =
         (app, stream, action, life_s, form.is_sound())
     {
@@ -89,6 +104,8 @@ pub(crate) async fn create(visitor: Visitor, mut form: Form) -> Answer {
             life_s,
             addr,
             client,
+            uses,
+            key_set,
         };
         let made = play_tokens::create(&visitor.app, &visitor.caller, new).await;
         if let Some(made) = form.answer(made)? {

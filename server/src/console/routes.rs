@@ -20,7 +20,7 @@ use super::visitor::{Answer, Visitor, go, show};
 use crate::app::routes::{
     self, IdentityKind, Route, RouteAction, RouteKind, Scoped, SecondPublisher,
 };
-use crate::app::{Error, Permission, Window, origins};
+use crate::app::{Error, Permission, Window, origins, webhooks};
 use reading::{at_its_field, filled, read};
 
 /// The fewest places for origins that the form offers.
@@ -136,6 +136,7 @@ struct EditPage {
     actions: Vec<Choice>,
     identities: Vec<Choice>,
     effects: Vec<Choice>,
+    webhooks: Vec<Choice>,
     origins: Vec<Choice>,
     slots: Vec<Slot>,
     form: Form,
@@ -153,6 +154,14 @@ impl EditPage {
         let origins = origins::list(&visitor.app, &visitor.caller, &Window::whole())
             .await?
             .items;
+        let known_hooks = webhooks::list(&visitor.app, &visitor.caller, &Window::whole()).await?;
+        let mut webhooks = vec![Choice::new("", "Nobody")];
+        webhooks.extend(
+            known_hooks
+                .items
+                .into_iter()
+                .map(|webhook| Choice::new(webhook.id, webhook.settings.name.to_string())),
+        );
         let is_new = known.is_none();
         let (title, action) = match known {
             Some((id, name)) => (name, format!("/routes/{id}")),
@@ -214,6 +223,7 @@ impl EditPage {
                 })
                 .collect(),
             slots,
+            webhooks,
             form,
         };
         Ok(show(page.form.status(), &page))

@@ -44,6 +44,11 @@ async fn populated() -> Populated {
     let client = server
         .client(&format!("c{}", HOSTILE.replace('/', "|")))
         .await;
+    let keys = "a shared secret of more than 32 bytes";
+    let set = json!({"name": format!("k{HOSTILE}"), "keys": keys, "issuer": HOSTILE});
+    let set = made(&server, "/api/v1/key-sets", set).await;
+    let hook = json!({"name": format!("w{HOSTILE}"), "url": format!("http://a/?{HOSTILE}")});
+    let hook = made(&server, "/api/v1/webhooks", hook).await;
     let rule = json!({"name": format!("r{HOSTILE}"), "effect": "deny", "conditions": [
         {"kind": "stream", "patterns": [HOSTILE]}, {"kind": "client", "clients": [client]},
     ]});
@@ -115,6 +120,8 @@ async fn populated() -> Populated {
         "/clusters",
         "/origins",
         "/routes",
+        "/key-sets",
+        "/webhooks",
         "/users",
         "/audit",
     ];
@@ -141,6 +148,13 @@ async fn populated() -> Populated {
         "/tokens".to_owned(),
         "/tokens/new".to_owned(),
         "/play-tokens/new".to_owned(),
+        "/key-sets/new".to_owned(),
+        "/webhooks/new".to_owned(),
+        format!("/key-sets/{set}"),
+        format!("/key-sets/{set}/delete"),
+        format!("/webhooks/{hook}"),
+        format!("/webhooks/{hook}/signing-key"),
+        format!("/webhooks/{hook}/delete"),
         format!("/clients/{client}/edit"),
         format!("/clients/{client}/stream-password"),
         format!("/clients/{client}/delete"),

@@ -48,6 +48,10 @@ pub(super) fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
         .with("rewrite", it.rewrite.as_deref().unwrap_or_default())
         .with_all("identity", it.identity.iter().map(|kind| kind.as_str()))
         .with("default_effect", it.default_effect.as_str())
+        .with(
+            "webhook",
+            it.webhook.map_or_else(String::new, |id| id.to_string()),
+        )
         .with("wait_ms", it.live.wait_ms)
         .with("linger_ms", it.live.linger_ms)
         .with("hold_ms", it.live.hold_ms)
@@ -74,6 +78,7 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
         .then(|| form.take_number("port", "a number from 1 to 65535, or empty for any"));
     let host = form.take::<Pattern>("host");
     let app = form.take::<Pattern>("app");
+    let webhook = form.take_optional("webhook");
     let upstreams: Vec<OriginId> = form.take_list("upstreams");
     let rewrite = form.value("rewrite").trim().to_owned();
     let live = LiveSettings {
@@ -135,7 +140,7 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
         } else {
             Effect::Deny
         },
-        webhook: present.it.webhook,
+        webhook,
         mode: present.it.mode,
         live,
         cache,
