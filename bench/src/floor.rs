@@ -1,5 +1,5 @@
 //! The least that giving a stream to many viewers can cost: a server that only writes the same
-//! bytes to each socket, once a video frame.
+//! bytes to each socket, once a video frame or once what came has waited for so long.
 //!
 //! It speaks just enough RTMP for one publisher and its viewers and does nothing else: no routes,
 //! no rules, no bounds for slow viewers (who is not taken whole is given the rest before the next
@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Result;
 use bytes::{Bytes, BytesMut};
@@ -26,11 +27,15 @@ const READ: usize = 64 * 1024;
 #[derive(Default)]
 struct Stream {
     viewers: Vec<Viewer>,
-    /// What came since the last video frame.
+    /// What came since the last writing.
     batch: BytesMut,
+    /// Where in the batch its last keyframe begins.
+    keyframe: Option<usize>,
+    /// Whether the batch waits for its time.
+    waits: bool,
     /// Sequence headers, for those who come.
     headers: Vec<Bytes>,
-    /// All from the last keyframe on, for those who come.
+    /// All from the last keyframe on that was written, for those who come.
     group: BytesMut,
 }
 
@@ -44,13 +49,13 @@ struct Viewer {
 ///
 /// # Errors
 /// When it cannot listen.
-pub(crate) async fn listen() -> Result<()> {
+pub(crate) async fn listen(gather: Duration) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     writeln!(std::io::stdout(), "floor {}", listener.local_addr()?)?;
-    serve(listener).await
+    serve(listener, gather).await
 }
 
-async fn serve(listener: TcpListener) -> Result<()> {
+async fn serve(listener: TcpListener, gather: Duration) -> Result<()> {
     let stream = Rc::new(RefCell::new(Stream::default()));
     let input = Rc::new(RefCell::new(vec![0; READ]));
     let clock = Clock::start();
@@ -63,7 +68,7 @@ async fn serve(listener: TcpListener) -> Result<()> {
                 tokio::task::spawn_local(async move {
                     let socket = Rc::new(socket);
                     // Who goes has gone; a measurement counts that at the other end.
-                    let _ = attend(&socket, &stream, &input, clock).await;
+                    let _ = attend(&socket, &stream, &input, clock, gather).await;
                     let mut stream = stream.borrow_mut();
                     stream
                         .viewers
@@ -77,9 +82,10 @@ async fn serve(listener: TcpListener) -> Result<()> {
 /// One connection, from its handshake to its end.
 async fn attend(
     socket: &Rc<TcpStream>,
-    stream: &RefCell<Stream>,
+    stream: &Rc<RefCell<Stream>>,
     input: &RefCell<Vec<u8>>,
     clock: Clock,
+    gather: Duration,
 ) -> Result<()> {
     let mut session = Session::new(Limits::default(), clock.now());
     session.set_admitted(true);
@@ -110,7 +116,7 @@ async fn attend(
                     session.start_play(play.stream_id, "bench", true, false);
                     plays = true;
                 }
-                Output::Event(Event::Media(message)) => stream.borrow_mut().take(&message),
+                Output::Event(Event::Media(message)) => take(stream, &message, gather),
                 Output::Event(_) => {}
             }
         }
@@ -135,25 +141,41 @@ async fn write_all(socket: &TcpStream, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Takes a message of the publisher. From a video frame on what has come waits for so long.
+fn take(stream: &Rc<RefCell<Stream>>, message: &Message, gather: Duration) {
+    let mut held = stream.borrow_mut();
+    let bytes = encode_shared(message, ChunkStreamId::of(message.kind), CHUNK_SIZE);
+    if [AVC_HEADER, AAC_HEADER].contains(&&message.payload[..]) {
+        held.headers.push(bytes);
+        return;
+    }
+    if message.payload.first() == Some(&0x17) {
+        held.keyframe = Some(held.batch.len());
+    }
+    held.batch.extend_from_slice(&bytes);
+    if message.kind != MessageKind::Video || held.waits {
+        return;
+    }
+    if gather.is_zero() {
+        held.write();
+        return;
+    }
+    held.waits = true;
+    let stream = Rc::clone(stream);
+    tokio::task::spawn_local(async move {
+        tokio::time::sleep(gather).await;
+        stream.borrow_mut().write();
+    });
+}
+
 impl Stream {
-    /// Takes a message of the publisher; a video frame sends what has come.
-    fn take(&mut self, message: &Message) {
-        let bytes = encode_shared(message, ChunkStreamId::of(message.kind), CHUNK_SIZE);
-        if [AVC_HEADER, AAC_HEADER].contains(&&message.payload[..]) {
-            self.headers.push(bytes);
-            return;
-        }
-        self.batch.extend_from_slice(&bytes);
-        if message.kind != MessageKind::Video {
-            return;
-        }
+    /// Sends to all what has come.
+    fn write(&mut self) {
+        self.waits = false;
         let batch = self.batch.split().freeze();
         self.viewers.retain_mut(|viewer| viewer.send(&batch));
-        if message.payload.first() == Some(&0x17) {
-            // The audio before the keyframe stands in the batch too; a newcomer may have it.
-            self.group.clear();
-        }
-        self.group.extend_from_slice(&batch);
+        let from = self.keyframe.take().inspect(|_| self.group.clear());
+        self.group.extend_from_slice(&batch[from.unwrap_or(0)..]);
     }
 
     /// Takes a viewer, which begins at the last keyframe.
@@ -205,7 +227,7 @@ impl Viewer {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use tokio::sync::Semaphore;
 
@@ -226,10 +248,15 @@ mod tests {
 
     #[tokio::test]
     async fn publisher_and_viewers_agree_on_every_message() {
+        agree(Duration::ZERO).await;
+        agree(Duration::from_millis(50)).await;
+    }
+
+    async fn agree(gather: Duration) {
         let local = LocalSet::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let place = Place::at(listener.local_addr().unwrap());
-        local.spawn_local(serve(listener));
+        local.spawn_local(serve(listener, gather));
         let clock = Clock::start();
         let publisher = Publisher::start(place.clone(), 1.0, clock).unwrap();
         let shared = Rc::new(Shared {
@@ -242,8 +269,8 @@ mod tests {
         local
             .run_until(async {
                 until("the publisher publishes", || publisher.publishes()).await;
-                for _ in 0..5 {
-                    tokio::task::spawn_local(viewer::watch(Rc::clone(&shared)));
+                for number in 0..5 {
+                    tokio::task::spawn_local(viewer::watch(Rc::clone(&shared), number));
                 }
                 shared.tally.borrow_mut().window_is_open = true;
                 until("a second of frames at five viewers", || {

@@ -22,13 +22,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program on one processor; what it says goes to files in `folder`.
+    /// Starts a program on these processors, as `taskset` reads them; what it says goes to files in `folder`.
     ///
     /// # Errors
     /// When it, or `taskset`, cannot be started.
     pub(crate) fn start(
         name: &str,
-        processor: usize,
+        processors: &str,
         folder: &Path,
         program: &Path,
         arguments: &[&str],
@@ -36,7 +36,7 @@ impl Process {
         let stdout = folder.join(format!("{name}.out"));
         let stderr = folder.join(format!("{name}.err"));
         let child = Command::new("taskset")
-            .args(["-c", &processor.to_string()])
+            .args(["-c", processors])
             .arg(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -128,6 +128,23 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets this program run on these processors, as `taskset` reads them.
+///
+/// # Errors
+/// When `taskset` cannot be started or refuses.
+pub(crate) fn move_to(processors: &str) -> Result<()> {
+    let moved = Command::new("taskset")
+        .args(["-a", "-p", "-c", processors])
+        .arg(std::process::id().to_string())
+        .stdout(Stdio::null())
+        .status()
+        .context("cannot start taskset")?;
+    if !moved.success() {
+        bail!("taskset failed ({moved})");
+    }
+    Ok(())
 }
 
 /// An address on loopback that was free a moment ago.

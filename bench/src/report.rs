@@ -4,7 +4,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::run::Outcome;
+use crate::connect::Rate;
+use crate::run::{Outcome, Stall};
 use crate::target::Kind;
 
 const GIB: f64 = (1_u64 << 30) as f64;
@@ -46,15 +47,17 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
     for against in [Kind::Nginx, Kind::Floor] {
         ratios(&mut out, outcomes, against);
     }
+    stalls(&mut out, outcomes);
     warnings(&mut out, outcomes);
     out
 }
 
 fn table(out: &mut String, outcomes: &[Outcome]) {
     out.push_str(
-        "| server | viewers | CPU s/GiB | server's core | latency p50, p99 (ms) | join p50, p99 (ms) \
-         | KiB a viewer | socket KiB a viewer | lost | missing | wrong | load's core | waited: server, load |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| server | viewers | Mbit/s | writes | CPU s/GiB | server's core | latency p50, p99 (ms) \
+         | join p50, p99 (ms) | KiB a viewer | KiB each further | socket KiB a viewer | lost | missing \
+         | wrong | load's core | waited: server, load |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for outcome in outcomes {
         let viewers = outcome.plan.viewers as f64;
@@ -63,8 +66,10 @@ fn table(out: &mut String, outcomes: &[Outcome]) {
         line(
             out,
             &[
-                outcome.plan.kind.name().to_owned(),
+                outcome.plan.name().to_owned(),
                 outcome.plan.viewers.to_string(),
+                outcome.plan.mbit.to_string(),
+                outcome.plan.flushing(),
                 format!("{:.2}", outcome.cpu_per_gib()),
                 percent(core),
                 format!(
@@ -74,6 +79,7 @@ fn table(out: &mut String, outcomes: &[Outcome]) {
                 ),
                 format!("{}, {}", ms(outcome.join(0.5)), ms(outcome.join(0.99))),
                 format!("{:.1}", outcome.memory as f64 / viewers / KIB),
+                further(outcome, outcomes),
                 format!("{:.1}", outcome.socket_memory as f64 / viewers / KIB),
                 outcome.lost.to_string(),
                 outcome.faults.missing.to_string(),
@@ -95,7 +101,87 @@ impl Outcome {
     }
 }
 
-/// Each number of viewers that both servers were measured with.
+/// Memory of each viewer beyond the fewest that the same was measured with: what does not grow with
+/// their number, as the stream's ring, is in neither.
+fn further(outcome: &Outcome, outcomes: &[Outcome]) -> String {
+    let alike = outcomes.iter().filter(|other| {
+        let (one, other) = (outcome.plan, other.plan);
+        other.name() == one.name() && other.mbit == one.mbit && other.gather == one.gather
+    });
+    let fewest = alike.min_by_key(|other| other.plan.viewers);
+    let Some(fewest) = fewest.filter(|fewest| fewest.plan.viewers < outcome.plan.viewers) else {
+        return "–".to_owned();
+    };
+    let viewers = outcome.plan.viewers - fewest.plan.viewers;
+    let memory = outcome.memory - fewest.memory;
+    format!("{:.1}", memory as f64 / viewers as f64 / KIB)
+}
+
+/// What those who watch noticed of those who stopped reading.
+fn stalls(out: &mut String, outcomes: &[Outcome]) {
+    let stalled: Vec<(&Outcome, &Stall)> = outcomes
+        .iter()
+        .filter_map(|outcome| Some((outcome, outcome.stall.as_ref()?)))
+        .collect();
+    if stalled.is_empty() {
+        return;
+    }
+    out.push_str(
+        "\nWith viewers that stop reading:\n\n\
+         | server | viewers | stop reading | latency p99 before, meanwhile (ms) \
+         | memory for them: server, sockets (MiB) | ended | after, first and last (s) |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for (outcome, stall) in stalled {
+        let mib = |bytes: i64| bytes as f64 / KIB / KIB;
+        let ended = |share| {
+            let after: Option<Duration> = stall.ends.percentile(share);
+            after.map_or("–".to_owned(), |after| {
+                format!("{:.1}", after.as_secs_f64())
+            })
+        };
+        line(
+            out,
+            &[
+                outcome.plan.name().to_owned(),
+                outcome.plan.viewers.to_string(),
+                stall.viewers.to_string(),
+                format!(
+                    "{}, {}",
+                    ms(outcome.latency(0.99)),
+                    ms(stall.latencies.percentile(0.99))
+                ),
+                format!("{:.1}, {:.1}", mib(stall.memory), mib(stall.socket_memory)),
+                stall.ends.total().to_string(),
+                format!("{}, {}", ended(0.0), ended(1.0)),
+            ],
+        );
+    }
+}
+
+/// Sessions a second.
+pub(crate) fn rates(rates: &[Rate]) -> String {
+    let mut out =
+        "| server | at once | sessions a second | failed | server's core | load's core |\n\
+                   |---|---|---|---|---|---|\n"
+            .to_owned();
+    for rate in rates {
+        line(
+            &mut out,
+            &[
+                rate.kind.name().to_owned(),
+                rate.at_once.to_string(),
+                format!("{:.0}", rate.per_second),
+                rate.failed.to_string(),
+                percent(rate.server),
+                percent(rate.load),
+            ],
+        );
+    }
+    out
+}
+
+/// Whatever both servers were measured with.
 fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
     let of = |kind: Kind| {
         outcomes
@@ -105,7 +191,11 @@ fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
     let pairs: Vec<_> = of(Kind::Weir)
         .filter_map(|weir| {
             let mut peers = of(against);
-            let peer = peers.find(|peer| peer.plan.viewers == weir.plan.viewers)?;
+            let peer = peers.find(|peer| {
+                let (ours, theirs) = (weir.plan, peer.plan);
+                let alike = theirs.viewers == ours.viewers && theirs.gather == ours.gather;
+                alike && theirs.mbit == ours.mbit
+            })?;
             Some((weir, peer))
         })
         .collect();
@@ -118,8 +208,9 @@ fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
         against.name()
     );
     out.push_str(
-        "| viewers | CPU s/GiB | latency p50 | latency p99 | join p50 | memory | socket memory |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| server | viewers | Mbit/s | writes | CPU s/GiB | latency p50 | latency p99 | join p50 \
+         | memory | socket memory |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (weir, peer) in pairs {
         let times = |share: f64, of: fn(&Outcome, f64) -> Option<Duration>| match (
@@ -132,7 +223,10 @@ fn ratios(out: &mut String, outcomes: &[Outcome], against: Kind) {
         line(
             out,
             &[
+                weir.plan.name().to_owned(),
                 weir.plan.viewers.to_string(),
+                weir.plan.mbit.to_string(),
+                weir.plan.flushing(),
                 ratio(weir.cpu_per_gib(), peer.cpu_per_gib()),
                 times(0.5, Outcome::latency),
                 times(0.99, Outcome::latency),
@@ -184,9 +278,11 @@ fn warnings(out: &mut String, outcomes: &[Outcome]) {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 out,
-                "- {}, {} viewers: {note}",
-                plan.kind.name(),
-                plan.viewers
+                "- {}, {} viewers of {} Mbit/s, {}: {note}",
+                plan.name(),
+                plan.viewers,
+                plan.mbit,
+                plan.flushing()
             );
         }
     }

@@ -1,4 +1,5 @@
-//! One run: a server, a publisher, so many viewers, a window in which all is measured.
+//! One run: a server, a publisher, so many viewers, a window in which all is measured; where it is
+//! asked for, then others that stop reading, and a second window while they do.
 //!
 //! In goes a [`Plan`], out comes an [`Outcome`]. The order is fixed: memory is read when the
 //! publisher is there and no viewer is, then all viewers join, then it settles, then the window
@@ -19,6 +20,7 @@ use crate::check::Faults;
 use crate::clock::Clock;
 use crate::histogram::Histogram;
 use crate::proc;
+use crate::process;
 use crate::publisher::Publisher;
 use crate::tally::Tally;
 use crate::target::{self, Kind, Setting, Target};
@@ -37,11 +39,18 @@ const WARM_UP: Duration = Duration::from_millis(1_500);
 /// a keyframe is seen from every place between two.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
+/// But never more a second than this. Chosen, because a door that is full says nothing of fan-out.
+const MOST_ARRIVALS: u32 = 2_000;
+
 /// From the last join to the window.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// How long a publisher, or all viewers together, may take to come in.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a viewer that reads nothing may stay: the 30 s that are promised, and some to see by
+/// how much they are missed.
+const STALLED_PATIENCE: Duration = Duration::from_secs(45);
 
 /// From one try to publish to the next.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -55,6 +64,33 @@ pub(crate) struct Plan {
     pub(crate) viewers: usize,
     pub(crate) window: Duration,
     pub(crate) mbit: f64,
+    /// How long the server gathers media; zero writes on each video frame.
+    pub(crate) gather: Duration,
+    /// How many viewers arrive in a second; none is all within two seconds.
+    pub(crate) arrivals: Option<u32>,
+    /// Viewers that come after the window and stop reading.
+    pub(crate) stalled: u32,
+    /// Whether server and load use the processors of both, with as many threads.
+    pub(crate) spread: bool,
+}
+
+impl Plan {
+    /// As it stands in the tables.
+    pub(crate) fn name(&self) -> &'static str {
+        match (self.kind, self.spread) {
+            (kind, false) => kind.name(),
+            (_, true) => "weir, 2 threads",
+        }
+    }
+
+    /// When it writes.
+    pub(crate) fn flushing(&self) -> String {
+        if self.gather.is_zero() {
+            "on frames".to_owned()
+        } else {
+            format!("{} ms", self.gather.as_millis())
+        }
+    }
 }
 
 /// What came of it.
@@ -81,6 +117,20 @@ pub(crate) struct Outcome {
     pub(crate) why: Option<String>,
     /// The worst delay of the publisher.
     pub(crate) publisher_late: Duration,
+    pub(crate) stall: Option<Stall>,
+}
+
+/// What came of viewers that stopped reading.
+pub(crate) struct Stall {
+    /// How many did.
+    pub(crate) viewers: u64,
+    /// Latencies of the others meanwhile.
+    pub(crate) latencies: Histogram,
+    /// Bytes of the server's memory, and of socket buffers of both ends, that came with them.
+    pub(crate) memory: i64,
+    pub(crate) socket_memory: i64,
+    /// How long after they stopped reading they were ended.
+    pub(crate) ends: Histogram,
 }
 
 /// Runs a plan.
@@ -88,11 +138,23 @@ pub(crate) struct Outcome {
 /// # Errors
 /// When the server or the publisher does not work; viewers that fail are part of the outcome.
 pub(crate) async fn run(plan: Plan, setting: &Setting) -> Result<Outcome> {
-    LocalSet::new().run_until(run_local(plan, setting)).await
+    if !plan.spread {
+        return LocalSet::new().run_until(run_local(plan, setting)).await;
+    }
+    let both = format!("{},{}", setting.server_processors, setting.load_processors);
+    process::move_to(&both)?;
+    let spread = Setting {
+        server_processors: both.clone(),
+        load_processors: both,
+        ..setting.clone()
+    };
+    let outcome = LocalSet::new().run_until(run_local(plan, &spread)).await;
+    process::move_to(&setting.load_processors)?;
+    outcome
 }
 
 async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
-    let target = target::start(plan.kind, setting).await?;
+    let target = target::start(plan.kind, plan.gather, setting).await?;
     let clock = Clock::start();
     let publisher = publish(&target, plan.mbit, clock).await?;
     sleep(WARM_UP).await;
@@ -106,17 +168,21 @@ async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
         input: RefCell::new(vec![0; READ]),
     });
     let mut crowd = JoinSet::new();
-    let step = ARRIVAL / u32::try_from(plan.viewers.max(1))?;
+    let viewers = u32::try_from(plan.viewers.max(1))?;
+    let step = match plan.arrivals {
+        Some(a_second) => Duration::from_secs(1) / a_second.max(1),
+        None => (ARRIVAL / viewers).max(Duration::from_secs(1) / MOST_ARRIVALS),
+    };
     let first = Instant::now();
-    for number in 0..u32::try_from(plan.viewers)? {
+    for number in 0..viewers {
         let shared = Rc::clone(&shared);
         crowd.spawn_local(async move {
             sleep_until(first + step * number).await;
-            viewer::watch(shared).await;
+            viewer::watch(shared, number).await;
         });
     }
-    let begin = Instant::now();
-    while begin.elapsed() < PATIENCE && !all_are_in(&shared, plan.viewers) {
+    let until = first + step * viewers + PATIENCE;
+    while Instant::now() < until && !all_are_in(&shared, plan.viewers) {
         sleep(LOOK_EACH).await;
     }
     sleep(SETTLE).await;
@@ -128,7 +194,13 @@ async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
     shared.tally.borrow_mut().window_is_open = false;
     let (after, window) = (Reading::take(&target, &shared)?, opened.elapsed());
     let publisher_late = publisher.take_latest();
-    let memory = Memory::read(&target)?.since(&memory);
+    let held = Memory::read(&target)?;
+    let memory = held.since(&memory);
+    let latencies = shared.tally.borrow_mut().take_latencies();
+    let stall = match plan.stalled {
+        0 => None,
+        _ => Some(stall(&plan, &target, &shared, &mut crowd, &held).await?),
+    };
 
     crowd.shutdown().await;
     publisher.stop()?;
@@ -154,10 +226,53 @@ async fn run_local(plan: Plan, setting: &Setting) -> Result<Outcome> {
             .map(|(why, _)| why.clone())
             .or_else(|| (silent > 0).then(|| "no keyframe came".to_owned())),
         lost,
-        latencies: std::mem::replace(&mut tally.latencies, Histogram::new()),
+        latencies,
         joins: std::mem::replace(&mut tally.joins, Histogram::new()),
         faults: tally.faults,
         publisher_late,
+        stall,
+    })
+}
+
+/// Lets viewers come that stop reading, beside those who watch.
+async fn stall(
+    plan: &Plan,
+    target: &Target,
+    shared: &Rc<Shared>,
+    crowd: &mut JoinSet<()>,
+    before: &Memory,
+) -> Result<Stall> {
+    let stalled = u64::from(plan.stalled);
+    let first = u32::try_from(plan.viewers)?;
+    let step = ARRIVAL / plan.stalled.max(1);
+    let begin = Instant::now();
+    for number in 0..plan.stalled {
+        let shared = Rc::clone(shared);
+        crowd.spawn_local(async move {
+            sleep_until(begin + step * number).await;
+            viewer::stall(shared, first + number).await;
+        });
+    }
+    while begin.elapsed() < PATIENCE && shared.tally.borrow().stalled < stalled {
+        sleep(LOOK_EACH).await;
+    }
+    let begin = Instant::now();
+    shared.tally.borrow_mut().window_is_open = true;
+    sleep(plan.window).await;
+    shared.tally.borrow_mut().window_is_open = false;
+    let (memory, socket_memory) = Memory::read(target)?.since(before);
+    let latencies = shared.tally.borrow_mut().take_latencies();
+    while begin.elapsed() < STALLED_PATIENCE && shared.tally.borrow().stalled_ends.total() < stalled
+    {
+        sleep(LOOK_EACH).await;
+    }
+    let tally = shared.tally.borrow();
+    Ok(Stall {
+        viewers: tally.stalled,
+        latencies,
+        memory,
+        socket_memory,
+        ends: tally.stalled_ends.clone(),
     })
 }
 

@@ -21,6 +21,10 @@ pub(crate) struct Tally {
     pub(crate) latencies: Histogram,
     pub(crate) joins: Histogram,
     pub(crate) faults: Faults,
+    /// Viewers that have stopped reading.
+    pub(crate) stalled: u64,
+    /// How long after that they were ended.
+    pub(crate) stalled_ends: Histogram,
     /// How many viewers ended before they were told to, by reason.
     pub(crate) ends: BTreeMap<String, u64>,
 }
@@ -34,6 +38,8 @@ impl Tally {
             latencies: Histogram::new(),
             joins: Histogram::new(),
             faults: Faults::default(),
+            stalled: 0,
+            stalled_ends: Histogram::new(),
             ends: BTreeMap::new(),
         }
     }
@@ -48,6 +54,11 @@ impl Tally {
         if self.window_is_open {
             self.latencies.add(latency);
         }
+    }
+
+    /// The latencies so far; they begin anew.
+    pub(crate) fn take_latencies(&mut self) -> Histogram {
+        std::mem::replace(&mut self.latencies, Histogram::new())
     }
 
     /// A viewer ended though nobody asked it to.

@@ -7,6 +7,7 @@ mod weir;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use tempfile::TempDir;
@@ -18,7 +19,7 @@ use crate::process::Process;
 pub(crate) enum Kind {
     /// nginx with its RTMP module.
     Nginx,
-    /// A server that only writes the same bytes to all, on each video frame.
+    /// A server that only writes the same bytes to all, batched as ours does.
     Floor,
     /// An edge of ours, before nginx with its RTMP module as the origin.
     Weir,
@@ -62,10 +63,10 @@ impl Place {
 /// How targets are started.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
-    /// The processor of the server under test.
-    pub(crate) server_processor: usize,
-    /// The processor of all that is needed beside it, and of the load.
-    pub(crate) load_processor: usize,
+    /// The processors of the server under test, as `taskset` reads them.
+    pub(crate) server_processors: String,
+    /// Those of all that is needed beside it, and of the load.
+    pub(crate) load_processors: String,
     pub(crate) nginx: PathBuf,
     pub(crate) nginx_module: PathBuf,
     pub(crate) weir: PathBuf,
@@ -81,16 +82,16 @@ pub(crate) struct Target {
     _folder: TempDir,
 }
 
-/// Starts a server.
+/// Starts a server that gathers media for so long.
 ///
 /// # Errors
 /// When it does not serve.
-pub(crate) async fn start(kind: Kind, setting: &Setting) -> Result<Target> {
+pub(crate) async fn start(kind: Kind, gather: Duration, setting: &Setting) -> Result<Target> {
     let folder = tempfile::tempdir()?;
     match kind {
         Kind::Nginx => {
             let (process, place) =
-                nginx::start(setting, setting.server_processor, folder.path()).await?;
+                nginx::start(setting, &setting.server_processors, folder.path()).await?;
             Ok(Target {
                 place,
                 pid: process.pid(),
@@ -99,7 +100,7 @@ pub(crate) async fn start(kind: Kind, setting: &Setting) -> Result<Target> {
             })
         }
         Kind::Floor => {
-            let (process, place) = floor::start(setting, folder.path()).await?;
+            let (process, place) = floor::start(setting, gather, folder.path()).await?;
             Ok(Target {
                 place,
                 pid: process.pid(),
@@ -108,9 +109,10 @@ pub(crate) async fn start(kind: Kind, setting: &Setting) -> Result<Target> {
             })
         }
         Kind::Weir => {
-            let processor = setting.load_processor;
-            let (origin, behind) = nginx::start(setting, processor, folder.path()).await?;
-            let (edge, server, place) = weir::start(setting, folder.path(), behind.address).await?;
+            let processors = &setting.load_processors;
+            let (origin, behind) = nginx::start(setting, processors, folder.path()).await?;
+            let (edge, server, place) =
+                weir::start(setting, gather, folder.path(), behind.address).await?;
             Ok(Target {
                 place,
                 pid: edge.pid(),

@@ -6,21 +6,24 @@
 //! once and as ended once, with the reason. It does not know how many others there are.
 
 use std::cell::RefCell;
-use std::io::ErrorKind;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::ready;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use bytes::BytesMut;
 use rtmp::client::{ConnectOptions, Event, Output, Session};
 use rtmp::control::{self, UserControl};
 use rtmp::{Limits, chunk};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::check::Check;
 use crate::clock::Clock;
+use crate::dial::dial;
 use crate::frame::{Kind, Stamp};
 use crate::framing::{Broken, COMMAND, Framing, USER_CONTROL, WINDOW_ACK_SIZE, Whole};
 use crate::tally::Tally;
@@ -43,17 +46,34 @@ pub(crate) struct Shared {
     pub(crate) input: RefCell<Vec<u8>>,
 }
 
+/// What the kernel takes for a viewer that does not read: little, so that what it holds is the
+/// server's.
+const STALLED: u32 = 8 * 1024;
+
 /// Watches until the connection ends, which is told in the tally.
-pub(crate) async fn watch(shared: Rc<Shared>) {
-    let mut viewer = Viewer::new();
+pub(crate) async fn watch(shared: Rc<Shared>, number: u32) {
+    let mut viewer = Viewer::new(number);
     let Err(error) = viewer.run(&shared).await;
     let mut tally = shared.tally.borrow_mut();
     tally.end(&format!("{error:#}"));
 }
 
+/// Watches up to its first keyframe, reads nothing any more, and waits to be ended, which is told in
+/// the tally.
+pub(crate) async fn stall(shared: Rc<Shared>, number: u32) {
+    let mut viewer = Viewer::new(number);
+    let stalled = viewer.come_and_stall(&shared).await;
+    let mut tally = shared.tally.borrow_mut();
+    match stalled {
+        Ok(after) => tally.stalled_ends.add(after),
+        Err(error) => tally.end(&format!("{error:#}")),
+    }
+}
+
 enum Never {}
 
 struct Viewer {
+    number: u32,
     framing: Framing,
     check: Check,
     /// Bytes of the handshake that are still to come.
@@ -70,8 +90,9 @@ struct Viewer {
 }
 
 impl Viewer {
-    fn new() -> Self {
+    fn new(number: u32) -> Self {
         Self {
+            number,
             framing: Framing::new(),
             check: Check::default(),
             handshake_left: HANDSHAKE,
@@ -86,18 +107,33 @@ impl Viewer {
     }
 
     async fn run(&mut self, shared: &Shared) -> Result<Never> {
-        let permit = std::sync::Arc::clone(&shared.door).acquire_owned().await?;
-        let mut socket = TcpStream::connect(shared.place.address)
-            .await
-            .context("cannot connect")?;
-        socket.set_nodelay(true)?;
-        self.enter(&mut socket, shared, permit).await?;
+        let mut socket = self.come(shared, None).await?;
         loop {
-            let count = self.receive(&socket, shared, None).await?;
-            if count > 0 && !self.out.is_empty() {
+            self.receive(&mut socket, shared, None).await?;
+            if !self.out.is_empty() {
                 socket.write_all(&self.out.split()).await?;
             }
         }
+    }
+
+    /// Stalls after the first keyframe; how long it took until it was ended.
+    async fn come_and_stall(&mut self, shared: &Shared) -> Result<Duration> {
+        let mut socket = self.come(shared, Some(STALLED)).await?;
+        while !self.joined {
+            self.receive(&mut socket, shared, None).await?;
+        }
+        let since = shared.clock.now();
+        shared.tally.borrow_mut().stalled += 1;
+        socket.ready(Interest::ERROR).await?;
+        Ok(shared.clock.now() - since)
+    }
+
+    /// Connects and gets as far as `play`, not more at once than the door allows.
+    async fn come(&mut self, shared: &Shared, receive: Option<u32>) -> Result<TcpStream> {
+        let permit = std::sync::Arc::clone(&shared.door).acquire_owned().await?;
+        let mut socket = dial(shared.place.address, self.number, receive).await?;
+        self.enter(&mut socket, shared, permit).await?;
+        Ok(socket)
     }
 
     /// Gets as far as `play`.
@@ -138,31 +174,36 @@ impl Viewer {
     /// Reads once, waiting for it.
     async fn receive(
         &mut self,
-        socket: &TcpStream,
+        socket: &mut TcpStream,
         shared: &Shared,
-        session: Option<&mut Session>,
-    ) -> Result<usize> {
-        socket.readable().await?;
-        let mut input = shared.input.borrow_mut();
-        let count = match socket.try_read(&mut input) {
-            Ok(0) => match self.refused.take() {
+        mut session: Option<&mut Session>,
+    ) -> Result<()> {
+        // In this way a read that did not fill the buffer is not followed by one that finds nothing.
+        poll_fn(|context| {
+            let mut input = shared.input.borrow_mut();
+            let mut buffer = ReadBuf::new(&mut input);
+            ready!(Pin::new(&mut *socket).poll_read(context, &mut buffer))?;
+            let session = session.as_deref_mut();
+            std::task::Poll::Ready(self.take(buffer.filled(), shared, session))
+        })
+        .await
+    }
+
+    fn take(&mut self, input: &[u8], shared: &Shared, session: Option<&mut Session>) -> Result<()> {
+        if input.is_empty() {
+            match self.refused.take() {
                 Some(why) => bail!("refused: {why}"),
                 None => bail!("the server closed the connection"),
-            },
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-            Err(error) => return Err(error.into()),
-        };
+            }
+        }
         let now = shared.clock.now();
-        let input = &input[..count];
         if let Some(session) = session {
             session.handle(input, now)?;
         }
         let mut tally = shared.tally.borrow_mut();
-        tally.bytes += count as u64;
-        self.received += count as u64;
-        self.read(input, now, &mut tally)?;
-        Ok(count)
+        tally.bytes += input.len() as u64;
+        self.received += input.len() as u64;
+        self.read(input, now, &mut tally)
     }
 
     fn read(&mut self, input: &[u8], now: Duration, tally: &mut Tally) -> Result<()> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contract::protocol::Ingress;
+use edge_core::live::SEND_BUFFER;
 use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -22,9 +23,6 @@ use crate::stop::Stop;
 
 /// Connections of one address before admission (laws.md, 6).
 const PER_ADDRESS: usize = 256;
-/// Bytes that the kernel may hold for a client; Linux doubles it for its own needs. With
-/// autotuning one stalled viewer holds 4 MiB (laws.md, 3.3).
-const SEND_BUFFER: usize = 160 << 10;
 /// How long a client may take for the handshake of TLS (laws.md, 6).
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long to wait when the machine has no socket to give.

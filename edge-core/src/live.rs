@@ -7,6 +7,7 @@
 //! viewers, none knows sockets, tasks or locks.
 
 mod batch;
+mod buffer;
 pub mod cursor;
 mod entry;
 mod flush;
@@ -15,6 +16,7 @@ mod ring;
 mod timeline;
 
 pub use batch::Batch;
+pub use buffer::{SEND_BUFFER, send_buffer};
 pub use cursor::{Cursor, Form, Owed, Scratch};
 pub use entry::Entry;
 pub use flush::Flush;

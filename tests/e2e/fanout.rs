@@ -1,10 +1,12 @@
 //! One relay for many viewers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::eventually::{eventually, stays};
+use serde_json::json;
+
+use crate::harness::eventually::{comes_true, eventually, stays};
 use crate::harness::media;
-use crate::harness::viewer::{self, Crowd};
+use crate::harness::viewer::{self, Crowd, Viewer};
 use crate::harness::world::World;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -70,4 +72,42 @@ fn a_viewer_who_waits_gets_the_stream_as_soon_as_it_is_published() {
     early.step();
     let _publisher = media::publish_loop(&world.edges[0].url("live/late"));
     early.watches(10);
+}
+
+/// The longest time in which a viewer got no frame, of some that it watches.
+fn longest_pause(viewer: &mut Viewer) -> Duration {
+    let mut last = Instant::now();
+    let mut longest = Duration::ZERO;
+    comes_true(Duration::from_secs(3), || {
+        let before = viewer.frames.len();
+        viewer.step();
+        if viewer.frames.len() > before {
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+        false
+    });
+    longest
+}
+
+#[test]
+fn a_latency_budget_gathers_media_for_those_who_watch_already_and_loses_none() {
+    const BUDGET: Duration = Duration::from_secs(1);
+    let world = World::start(1);
+    let edge = world.edges[0].rtmp();
+    let clip = viewer::frames_of(&media::clip());
+    let _publisher = world.publish("live", "s");
+    let route = format!("/routes/{}", world.route_named("live"));
+    let mut viewer = Viewer::play(edge, "live", "s");
+    viewer.watches(30);
+    for (gather_ms, gathers) in [(0, false), (1_000, true), (0, false)] {
+        world
+            .api
+            .patch(&route, &json!({"live": {"gather_ms": gather_ms}}));
+        eventually(SOON * 2, "media goes out as the route says", || {
+            let gathered = longest_pause(&mut viewer) >= BUDGET / 2;
+            (gathered == gathers).then_some(())
+        });
+    }
+    assert!(viewer.saw_only(&clip) && viewer.timestamps.is_sorted());
 }

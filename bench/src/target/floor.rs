@@ -1,6 +1,7 @@
 //! [`crate::floor`] as a server under test: this program itself, started once more.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -11,10 +12,15 @@ use crate::process::Process;
 ///
 /// # Errors
 /// When it does not listen.
-pub(crate) async fn start(setting: &Setting, folder: &Path) -> Result<(Process, Place)> {
+pub(crate) async fn start(
+    setting: &Setting,
+    gather: Duration,
+    folder: &Path,
+) -> Result<(Process, Place)> {
     let program = std::env::current_exe()?;
-    let processor = setting.server_processor;
-    let mut process = Process::start("floor", processor, folder, &program, &["floor"])?;
+    let processors = &setting.server_processors;
+    let gather = gather.as_millis().to_string();
+    let mut process = Process::start("floor", processors, folder, &program, &["floor", &gather])?;
     let address = process
         .line(|line| line.strip_prefix("floor ").map(str::to_owned))
         .await?;

@@ -15,7 +15,7 @@ use crate::process::{Process, free_address};
 /// When it does not listen.
 pub(crate) async fn start(
     setting: &Setting,
-    processor: usize,
+    processors: &str,
     folder: &Path,
 ) -> Result<(Process, Place)> {
     let address = free_address()?;
@@ -45,7 +45,7 @@ rtmp {{
     let file = file.display().to_string();
     let prefix = shown.to_string();
     let arguments = ["-p", &prefix, "-e", "stderr", "-c", &file];
-    let mut process = Process::start("nginx", processor, folder, &setting.nginx, &arguments)?;
+    let mut process = Process::start("nginx", processors, folder, &setting.nginx, &arguments)?;
     process.listens(address).await?;
     Ok((process, Place::at(address)))
 }

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ const PASSWORD: &str = "measured for a moment";
 /// When one of them does not start, or the server refuses what is to be set up.
 pub(crate) async fn start(
     setting: &Setting,
+    gather: Duration,
     folder: &Path,
     origin: SocketAddr,
 ) -> Result<(Process, Process, Place)> {
@@ -30,8 +32,8 @@ pub(crate) async fn start(
     let (server_data, edge_data) = (data("server-data"), data("edge-data"));
 
     let arguments = ["server", "--data", &server_data, "--listen", "127.0.0.1:0"];
-    let processor = setting.load_processor;
-    let mut server = Process::start("server", processor, folder, weir, &arguments)?;
+    let processors = &setting.load_processors;
+    let mut server = Process::start("server", processors, folder, weir, &arguments)?;
     let listening = "server listening on http://";
     let address: SocketAddr = server
         .line(|line| line.strip_prefix(listening).map(str::to_owned))
@@ -41,16 +43,16 @@ pub(crate) async fn start(
         .line(|line| line.strip_prefix("set-up link ").map(str::to_owned))
         .await?;
     let token = link.rsplit('/').next().unwrap_or_default();
-    let secret = set_up(address, token, origin).context("the server cannot be set up")?;
+    let secret = set_up(address, token, origin, gather).context("the server cannot be set up")?;
 
     let arguments = ["edge", "join", &secret, "--data", &edge_data];
-    let join = Process::start("join", processor, folder, weir, &arguments)?;
+    let join = Process::start("join", processors, folder, weir, &arguments)?;
     join.succeeds().await?;
 
     let listen = ["--rtmp", "127.0.0.1:0", "--http", "off", "--status", "off"];
     let arguments = [&["edge", "--data", &edge_data][..], &listen].concat();
-    let processor = setting.server_processor;
-    let mut edge = Process::start("edge", processor, folder, weir, &arguments)?;
+    let processors = &setting.server_processors;
+    let mut edge = Process::start("edge", processors, folder, weir, &arguments)?;
     let address = edge
         .line(|line| {
             let (_, url) = line.strip_prefix("edge ")?.split_once(" rtmp rtmp://")?;
@@ -62,7 +64,7 @@ pub(crate) async fn start(
 }
 
 /// Makes the administrator and all that an edge needs; the secret by which one joins.
-fn set_up(server: SocketAddr, token: &str, origin: SocketAddr) -> Result<String> {
+fn set_up(server: SocketAddr, token: &str, origin: SocketAddr, gather: Duration) -> Result<String> {
     let mut caller = Caller::new(server);
     let user = json!({"token": token, "name": NAME, "password": PASSWORD});
     caller.post("/api/v1/setup", &user)?;
@@ -81,6 +83,7 @@ fn set_up(server: SocketAddr, token: &str, origin: SocketAddr) -> Result<String>
         "app": "live",
         "upstreams": [origin],
         "default_effect": "allow",
+        "live": {"gather_ms": gather.as_millis() as u64},
     });
     caller.post("/api/v1/routes", &wanted)?;
     let made = caller.post(

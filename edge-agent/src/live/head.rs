@@ -4,6 +4,7 @@
 //! for the length of some pointer copies only.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub struct Head {
     inner: Mutex<Inner>,
     /// The number of the next entry.
     newest: watch::Sender<u64>,
+    gather_ms: AtomicU32,
 }
 
 #[derive(Default)]
@@ -33,6 +35,8 @@ struct Inner {
     video: Option<Codec>,
     audio: Option<Codec>,
     received: u64,
+    /// The second in which the first message came.
+    began: Option<u64>,
     /// Bytes by second, the last ones.
     seconds: VecDeque<(u64, u64)>,
 }
@@ -59,6 +63,7 @@ impl Head {
             clock,
             inner: Mutex::new(inner),
             newest: watch::Sender::new(0),
+            gather_ms: AtomicU32::new(0),
         }
     }
 
@@ -92,6 +97,17 @@ impl Head {
         };
         self.newest.send_replace(newest);
         true
+    }
+
+    /// How long media is gathered before it is written.
+    #[must_use]
+    pub fn gather(&self) -> Duration {
+        Duration::from_millis(self.gather_ms.load(Ordering::Relaxed).into())
+    }
+
+    /// Sets how long media is gathered, as the stream's route says now.
+    pub fn set_gather_ms(&self, gather_ms: u32) {
+        self.gather_ms.store(gather_ms, Ordering::Relaxed);
     }
 
     /// Says that what comes next is from another source.
@@ -129,19 +145,22 @@ impl Head {
         Cursor::join_at(&self.inner().ring, number, form, self.clock.now())
     }
 
+    /// The rate over the last few seconds; `None` for a stream that has just begun.
+    #[must_use]
+    pub fn bits_per_second(&self) -> Option<u64> {
+        let inner = self.inner();
+        let now = self.clock.now().as_secs();
+        let whole = inner.began? + RATE_SECONDS < now;
+        whole.then(|| inner.bits_per_second(now))
+    }
+
     /// What is known of the media.
     #[must_use]
     pub fn figures(&self) -> Figures {
         let inner = self.inner();
-        let now = self.clock.now().as_secs();
-        let recent = inner
-            .seconds
-            .iter()
-            .filter(|(second, _)| *second < now && second + RATE_SECONDS >= now);
-        let bytes: u64 = recent.map(|(_, bytes)| bytes).sum();
         Figures {
             received: inner.received,
-            bits_per_second: bytes * 8 / RATE_SECONDS,
+            bits_per_second: inner.bits_per_second(self.clock.now().as_secs()),
             video: inner.video,
             audio: inner.audio,
         }
@@ -149,9 +168,19 @@ impl Head {
 }
 
 impl Inner {
+    fn bits_per_second(&self, now: u64) -> u64 {
+        let recent = self
+            .seconds
+            .iter()
+            .filter(|(second, _)| *second < now && second + RATE_SECONDS >= now);
+        let bytes: u64 = recent.map(|(_, bytes)| bytes).sum();
+        bytes * 8 / RATE_SECONDS
+    }
+
     fn count(&mut self, entry: &Entry, bytes: u64, now: Duration) {
         self.received += bytes;
         let second = now.as_secs();
+        self.began.get_or_insert(second);
         match self.seconds.back_mut() {
             Some((last, sum)) if *last == second => *sum += bytes,
             Some(_) | None => self.seconds.push_back((second, bytes)),

@@ -41,6 +41,11 @@ pub struct Publisher {
     pub probe: mpsc::Sender<oneshot::Sender<()>>,
 }
 
+/// So many viewers of one stream have one worker between them before the next one is brought in.
+/// Chosen, because a round of so many takes a millisecond, and waking another thread some dozen
+/// microseconds.
+const VIEWERS_A_SHARD: usize = 256;
+
 /// One stream.
 pub struct Hub {
     key: HubKey,
@@ -54,7 +59,6 @@ pub struct Hub {
     shed: Arc<AtomicU64>,
     source: Mutex<Source>,
     shards: Vec<Mutex<Option<Shard>>>,
-    next_shard: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -80,7 +84,6 @@ impl Hub {
             shed: Arc::default(),
             source: Mutex::default(),
             shards: (0..workers).map(|_| Mutex::default()).collect(),
-            next_shard: AtomicUsize::new(0),
         }
     }
 
@@ -196,12 +199,19 @@ impl Hub {
         Ok(())
     }
 
-    /// Seats a viewer with the worker whose turn it is.
+    /// Seats a viewer with the worker that has the fewest, of as many as the stream needs.
     pub(super) fn seat(&self, seat: Seat) -> SeatHandle {
-        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards.len();
-        let mut place = self.shards[turn]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let needed = self.viewers() / VIEWERS_A_SHARD + 1;
+        let mut places: Vec<_> = self
+            .shards
+            .iter()
+            .take(needed)
+            .map(|place| place.lock().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        let place = places
+            .iter_mut()
+            .min_by_key(|place| place.as_ref().map_or(0, Shard::viewers))
+            .expect("there is a worker");
         let shard = place.get_or_insert_with(|| {
             shard::spawn(Arc::clone(&self.head), self.clock, Arc::clone(&self.shed))
         });

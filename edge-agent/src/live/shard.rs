@@ -10,14 +10,15 @@
 mod round;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use contract::reason::Reason;
-use edge_core::live::{Batch, Cursor, Flush, Ring};
+use edge_core::live::{Batch, Cursor, Flush, Ring, send_buffer};
 use edge_core::session::PlayerWish;
 use round::Choice;
+use socket2::SockRef;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -31,7 +32,8 @@ const INBOX: usize = 256;
 /// How often a socket that took only a part is tried again. Chosen, because a joiner's first
 /// seconds of media do not fit in its send buffer, and 10 ms a time they go out at 250 Mbit/s.
 const RETRY: Duration = Duration::from_millis(10);
-/// How often a worker looks up when nothing happens.
+/// How often a worker looks up when nothing happens, and at least does what need not be done for
+/// each write: counting bytes, and fitting send buffers to the stream's rate.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// A viewer that takes its seat.
@@ -64,6 +66,7 @@ pub struct SeatHandle {
     joining: Option<Box<Joining>>,
     over: oneshot::Receiver<Over>,
     left: bool,
+    taken: Arc<AtomicUsize>,
 }
 
 struct Joining {
@@ -83,6 +86,8 @@ enum Call {
 pub(super) struct Shard {
     inbox: mpsc::Sender<Call>,
     next_id: u64,
+    /// Its seats, each counted until its handle is dropped.
+    taken: Arc<AtomicUsize>,
 }
 
 /// Starts a worker's share of a stream. It ends when nobody can reach it any more.
@@ -92,6 +97,8 @@ pub(super) fn spawn(head: Arc<Head>, clock: Clock, shed: Arc<AtomicU64>) -> Shar
         clock,
         shed,
         changes: head.watch(),
+        tended: clock.now(),
+        send_buffer: send_buffer(head.bits_per_second()),
         head,
         ring: Ring::default(),
         seats: Vec::new(),
@@ -99,12 +106,22 @@ pub(super) fn spawn(head: Arc<Head>, clock: Clock, shed: Arc<AtomicU64>) -> Shar
         batch: Batch::default(),
     };
     tokio::spawn(worker.run(calls));
-    Shard { inbox, next_id: 0 }
+    Shard {
+        inbox,
+        next_id: 0,
+        taken: Arc::default(),
+    }
 }
 
 impl Shard {
+    /// How many viewers it has.
+    pub(super) fn viewers(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     pub(super) fn handle(&mut self, seat: Seat) -> SeatHandle {
         self.next_id += 1;
+        self.taken.fetch_add(1, Ordering::Relaxed);
         let (tell, over) = oneshot::channel();
         SeatHandle {
             id: self.next_id,
@@ -112,6 +129,7 @@ impl Shard {
             joining: Some(Box::new(Joining { seat, over: tell })),
             over,
             left: false,
+            taken: Arc::clone(&self.taken),
         }
     }
 }
@@ -153,6 +171,7 @@ impl SeatHandle {
 
 impl Drop for SeatHandle {
     fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
         if !self.left {
             // Should the inbox be full, the closed socket is noticed by the next write.
             let _ = self.inbox.try_send(Call::Leave(self.id, None));
@@ -170,18 +189,26 @@ struct Worker {
     seats: Vec<Viewer>,
     flush: Flush,
     batch: Batch,
+    /// Bytes that the kernel may hold for each viewer.
+    send_buffer: usize,
+    /// When seats were tended last.
+    tended: Duration,
 }
 
+/// One seat. It is kept small, because each round goes over all of them and the kernel's own work
+/// between two leaves little of them in the processor's caches.
 struct Viewer {
     id: u64,
     seat: Seat,
-    over: Option<oneshot::Sender<Over>>,
-    /// It leaves when nothing is owed any more, or then.
-    leaves: Option<Duration>,
     /// More is owed than its socket took.
     owes: bool,
     sent: u64,
+    /// Of these, counted in its record.
+    counted: u64,
     shed: u64,
+    /// It leaves when nothing is owed any more, or then.
+    leaves: Option<Duration>,
+    over: Option<oneshot::Sender<Over>>,
 }
 
 impl Worker {
@@ -209,6 +236,27 @@ impl Worker {
             } else if pending {
                 pending = self.round(Choice::Pending).await;
             }
+            self.tend();
+        }
+    }
+
+    /// Does now and then what a write need not wait for.
+    fn tend(&mut self) {
+        let now = self.clock.now();
+        if now.saturating_sub(self.tended) < IDLE {
+            return;
+        }
+        self.tended = now;
+        let wanted = send_buffer(self.head.bits_per_second());
+        let fits = self.send_buffer / 2 < wanted && wanted / 2 < self.send_buffer;
+        if !fits {
+            self.send_buffer = wanted;
+        }
+        for viewer in &mut self.seats {
+            viewer.count();
+            if !fits {
+                viewer.set_send_buffer(wanted);
+            }
         }
     }
 
@@ -224,8 +272,10 @@ impl Worker {
         self.head.follow(&mut self.ring);
         self.changes.mark_unchanged();
         let now = self.clock.now();
+        self.flush.set_gather(self.head.gather());
+        let pictures = self.ring.has_video();
         for entry in self.ring.range(from) {
-            self.flush.appended(entry.look.track, now);
+            self.flush.appended(entry.look.track, pictures, now);
         }
     }
 
@@ -265,8 +315,10 @@ impl Worker {
             leaves: None,
             owes: false,
             sent: 0,
+            counted: 0,
         };
-        if self.attend(&mut viewer) {
+        viewer.set_send_buffer(self.send_buffer);
+        if self.attend(&mut viewer, self.clock.now()) {
             self.seats.push(viewer);
         }
     }
@@ -277,11 +329,27 @@ impl Worker {
             return;
         };
         let mut viewer = self.seats.swap_remove(place);
-        let ended = work(&mut viewer, &self.ring, self.clock.now());
+        let now = self.clock.now();
+        let ended = work(&mut viewer, &self.ring, now);
         if let Some(reason) = ended {
             viewer.end(Some(reason));
-        } else if self.attend(&mut viewer) {
+        } else if self.attend(&mut viewer, now) {
             self.seats.push(viewer);
         }
+    }
+}
+
+impl Viewer {
+    /// Counts in its record what was sent since the last time.
+    fn count(&mut self) {
+        if self.sent > self.counted {
+            self.seat.record.add_sent(self.sent - self.counted);
+            self.counted = self.sent;
+        }
+    }
+
+    fn set_send_buffer(&self, bytes: usize) {
+        // A socket that is gone is noticed by the next write.
+        let _ = SockRef::from(&*self.seat.socket).set_send_buffer_size(bytes);
     }
 }

@@ -156,6 +156,7 @@ impl Driver {
             Event::Settings => {
                 let settings = self.settings.borrow_and_update().clone();
                 self.session.rejudge(&door(&settings));
+                self.gather_anew(&settings);
             }
             Event::Asked(reason) => self.session.end(reason),
             Event::Due => self.due(),
@@ -321,6 +322,9 @@ impl Driver {
         };
         self.roles.clear();
         let gone = matches!(closing.reason, Reason::ClientClosed | Reason::TooSlow);
+        if closing.reason == Reason::TooSlow {
+            reading::reset(&self.socket);
+        }
         if !gone
             && reading::write(&self.socket, &self.out, LAST_WORD)
                 .await

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::time::{Instant, timeout_at};
 
 use crate::socket::Socket;
@@ -57,6 +58,13 @@ pub(super) async fn write(socket: &Socket, pieces: &[Bytes], patience: Duration)
             .map_err(|_| io::ErrorKind::TimedOut)??;
     }
     Ok(())
+}
+
+/// Lets the kernel give up at once what a client did not read, instead of offering it for minutes
+/// more when the socket is closed.
+pub(super) fn reset(socket: &Socket) {
+    // A socket that is gone holds nothing.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
 /// Ends a connection so that what was written arrives: a socket closed with unread bytes in it

@@ -137,6 +137,16 @@ impl Roles {
         owns.find_map(|(id, _, own)| (id == stream_id).then_some(own))
     }
 
+    /// The streams that it plays or waits for.
+    pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
+        self.all.iter().filter_map(|(_, role)| match role {
+            Role::Waiting(Waiting { stream, .. }) | Role::Playing(Playing { stream, .. }) => {
+                Some(stream)
+            }
+            Role::Claiming(_) | Role::Publishing(_) => None,
+        })
+    }
+
     /// A message stream that plays.
     pub(super) fn playing(&self) -> Option<u32> {
         let mut all = self.all.iter();

@@ -12,6 +12,7 @@ use super::mixing::Own;
 use super::relay;
 use super::roles::Role;
 use super::way::{Way, target};
+use crate::control::Settings;
 use crate::live::{Head, HubState, Seat, SeatHandle, Subscription};
 
 /// How long a viewer may take to read what is left of a stream that ended.
@@ -72,6 +73,7 @@ impl Driver {
         self.record
             .update(|record| record.next_hop = Some(target(key.next)));
         let (subscription, starts) = self.plane.live.subscribe(key);
+        subscription.hub().head().set_gather_ms(way.live.gather_ms);
         let wait = Duration::from_millis(way.live.wait_ms.into());
         if let Some(gives_way) = starts {
             relay::pull(&self.plane, subscription.hub(), way, gives_way);
@@ -103,6 +105,17 @@ impl Driver {
             }
             (Some(Role::Waiting(_) | Role::Playing(_)), HubState::Waiting(_) | HubState::Live)
             | (Some(Role::Claiming(_) | Role::Publishing(_)) | None, _) => {}
+        }
+    }
+
+    /// The settings changed: the latency budget of its streams may be another.
+    pub(super) fn gather_anew(&self, settings: &Settings) {
+        for stream in self.roles.streams() {
+            let hub = stream.subscription.hub();
+            let mut routes = settings.snapshot.iter().flat_map(|one| &one.routes);
+            if let Some(route) = routes.find(|route| route.id == hub.key().route) {
+                hub.head().set_gather_ms(route.live.gather_ms);
+            }
         }
     }
 

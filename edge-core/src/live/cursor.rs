@@ -5,11 +5,14 @@
 //! keyframe, with the headers that it needs. A viewer costs its place and what is its alone, never
 //! a copy of media. It does not know the socket or other viewers.
 
+mod own;
+
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+use own::Own;
 use rtmp::chunk::{SHARED_STREAM_ID, header_len};
 
 use super::{Batch, Entry, Ring};
@@ -17,9 +20,6 @@ use crate::media::Track;
 
 /// The most slices of one write: more gain nothing (dependencies.md, "Cost").
 pub const MAX_SLICES: usize = 64;
-/// Commands that a viewer may be owed. Chosen, because a well-behaved one is owed some hundreds of
-/// bytes; who asks without reading is ended.
-const MAX_COMMAND_BYTES: usize = 64 << 10;
 
 /// How messages are written for a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +50,8 @@ pub struct Overflow;
 pub struct Cursor {
     form: Form,
     next: u64,
-    /// The rest of a message that was written in part.
-    rest: VecDeque<Bytes>,
-    commands: VecDeque<Bytes>,
-    command_bytes: usize,
-    /// Headers that stand before the message at `next`.
-    prelude: VecDeque<Bytes>,
+    /// What goes out before the message at `next`; there only while it is not empty.
+    own: Option<Box<Own>>,
     /// Pictures are of no use before the next keyframe.
     awaits_keyframe: bool,
     paused: bool,
@@ -144,10 +140,7 @@ impl Cursor {
         Self {
             form,
             next: 0,
-            rest: VecDeque::new(),
-            commands: VecDeque::new(),
-            command_bytes: 0,
-            prelude: VecDeque::new(),
+            own: None,
             awaits_keyframe: false,
             paused: false,
             wants_audio: true,
@@ -174,9 +167,18 @@ impl Cursor {
             let bytes = entry.restamped(timestamp, self.form.upstream);
             self.own(bytes, timestamp)
         };
-        self.prelude = ring.kept_before(to).flat_map(header).collect();
+        let prelude: VecDeque<Bytes> = ring.kept_before(to).flat_map(header).collect();
+        self.own.get_or_insert_default().prelude = prelude;
+        self.let_go();
         self.next = to;
         self.since = now;
+    }
+
+    /// Holds no room for what is not there.
+    fn let_go(&mut self) {
+        if self.own.as_ref().is_some_and(|own| own.is_empty()) {
+            self.own = None;
+        }
     }
 
     /// Bytes of a message for this reader's message stream.
@@ -211,12 +213,9 @@ impl Cursor {
     /// # Errors
     /// [`Overflow`] if too many are waiting.
     pub fn command(&mut self, bytes: Bytes) -> Result<(), Overflow> {
-        if self.command_bytes + bytes.len() > MAX_COMMAND_BYTES {
-            return Err(Overflow);
-        }
-        self.command_bytes += bytes.len();
-        self.commands.push_back(bytes);
-        Ok(())
+        let taken = self.own.get_or_insert_default().command(bytes);
+        self.let_go();
+        taken
     }
 
     /// Holds, or goes on at the newest keyframe.
@@ -281,20 +280,17 @@ impl Cursor {
     /// What it is owed. Call [`Cursor::settle`] before.
     pub fn owed<'a>(&'a self, ring: &'a Ring, scratch: &'a mut Scratch) -> Owed<'a> {
         let mut owed = Owed::new();
-        for bytes in self.rest.iter().chain(&self.commands) {
-            if owed.room() == 0 {
-                return owed;
+        if let Some(own) = &self.own {
+            let prelude = own.prelude.iter().filter(|_| !self.paused);
+            for bytes in own.rest.iter().chain(&own.commands).chain(prelude) {
+                if owed.room() == 0 {
+                    return owed;
+                }
+                owed.push(bytes);
             }
-            owed.push(bytes);
         }
         if self.paused {
             return owed;
-        }
-        for bytes in &self.prelude {
-            if owed.room() == 0 {
-                return owed;
-            }
-            owed.push(bytes);
         }
         if self.form.stream_id == SHARED_STREAM_ID {
             for entry in self.wanted(ring).take(owed.room()) {
@@ -336,9 +332,7 @@ impl Cursor {
     #[must_use]
     pub fn plain(&self) -> Option<u64> {
         let plain = self.form == Form::viewer(SHARED_STREAM_ID)
-            && self.rest.is_empty()
-            && self.commands.is_empty()
-            && self.prelude.is_empty()
+            && self.own.is_none()
             && !self.awaits_keyframe
             && !self.paused
             && self.wants_audio
@@ -362,12 +356,10 @@ impl Cursor {
             return;
         }
         self.progress = now;
-        let mut left = take(&mut self.rest, count);
-        if left > 0 {
-            self.take_commands(&mut left);
-        }
-        if left > 0 {
-            self.take_prelude(&mut left);
+        let mut left = count;
+        if let Some(own) = &mut self.own {
+            left = own.wrote(count, pieces(self.form));
+            self.let_go();
         }
         while left > 0 {
             let Some(entry) = ring.get(self.next) else {
@@ -387,55 +379,27 @@ impl Cursor {
                 continue;
             }
             let mut rest: VecDeque<Bytes> = self.own(bytes.clone(), entry.timestamp).into();
-            take(&mut rest, left);
-            self.rest = rest;
+            own::take(&mut rest, left);
+            self.own.get_or_insert_default().rest = rest;
             left = 0;
         }
         self.settle(ring, now);
-    }
-
-    fn take_commands(&mut self, left: &mut usize) {
-        while let Some(command) = self.commands.front()
-            && *left > 0
-        {
-            let length = command.len();
-            let mut command = self.commands.pop_front().expect("it was seen");
-            self.command_bytes -= length;
-            if *left < length {
-                command.advance(*left);
-                self.rest.push_back(command);
-            }
-            *left = left.saturating_sub(length);
-        }
-    }
-
-    /// A header that was written in part must be finished even if the viewer jumps meanwhile. On a
-    /// message stream of one's own it is two pieces.
-    fn take_prelude(&mut self, left: &mut usize) {
-        let pieces = if self.form.stream_id == SHARED_STREAM_ID {
-            1
-        } else {
-            2
-        };
-        while *left > 0 && !self.prelude.is_empty() {
-            let mut message: VecDeque<Bytes> = self.prelude.drain(..pieces).collect();
-            *left = take(&mut message, *left);
-            self.rest = message;
-        }
     }
 
     /// Since when the oldest thing that it is owed has been waiting; `None` when it is owed
     /// nothing.
     #[must_use]
     pub fn owes_since(&self, ring: &Ring) -> Option<Duration> {
-        if !(self.rest.is_empty() && self.commands.is_empty()) {
-            return Some(self.since.max(self.progress));
+        if let Some(own) = &self.own {
+            if own.is_amid() {
+                return Some(self.since.max(self.progress));
+            }
+            if !self.paused {
+                return Some(self.since);
+            }
         }
         if self.paused {
             return None;
-        }
-        if !self.prelude.is_empty() {
-            return Some(self.since);
         }
         let entry = ring.get(self.next)?;
         Some(entry.arrived.max(self.since))
@@ -455,30 +419,26 @@ impl Cursor {
     /// or commands.
     #[must_use]
     pub fn is_amid(&self) -> bool {
-        !(self.rest.is_empty() && self.commands.is_empty())
+        self.own.as_ref().is_some_and(|own| own.is_amid())
     }
 
     /// Takes what must still go out when the viewer leaves the stream for its session: the rest of
     /// a message, and commands.
-    pub fn take_rest(&mut self) -> impl Iterator<Item = Bytes> {
-        self.command_bytes = 0;
-        self.rest.drain(..).chain(self.commands.drain(..))
+    pub fn take_rest(&mut self) -> impl Iterator<Item = Bytes> + use<> {
+        let rest = self.own.as_mut().map(|own| own.take_rest());
+        self.let_go();
+        rest.into_iter().flatten()
     }
 }
 
-/// Takes bytes from the front; returns what is left to take.
-fn take(pieces: &mut VecDeque<Bytes>, mut left: usize) -> usize {
-    while let Some(front) = pieces.front_mut()
-        && left > 0
-    {
-        if left < front.len() {
-            front.advance(left);
-            return 0;
-        }
-        left -= front.len();
-        pieces.pop_front();
+/// Of how many pieces a message is for this reader: on a message stream of its own it has its own
+/// header.
+fn pieces(form: Form) -> usize {
+    if form.stream_id == SHARED_STREAM_ID {
+        1
+    } else {
+        2
     }
-    left
 }
 
 /// A message's first header with another message stream id in it.

@@ -1,31 +1,41 @@
-//! When viewers are written to: on the video frame, audio and data riding along.
+//! When viewers are written to: on the video frame, audio and data riding along, or when a route's
+//! latency budget is used up.
 //!
-//! What was appended and the time go in; whether it is due, and when it will be, come out. A write
-//! costs the same whatever it carries (laws.md, 3.3), so what comes while a worker is still busy
-//! goes with its next round.
+//! What was appended and the time go in; when it is due comes out. A write costs the same whatever
+//! it carries (laws.md, 3.3), so what comes while a worker is still busy goes with its next round.
 
 use std::time::Duration;
 
 use crate::media::Track;
 
-/// How long audio or data waits for a video frame to ride along with. Chosen, because pictures
-/// come each 40 ms at 25 frames a second, and sound alone each 21 or 23 ms: two or three messages
-/// go in one write.
-const RIDE: Duration = Duration::from_millis(60);
+/// How long sound of a stream without pictures waits for more of it. Chosen, because it comes each
+/// 21 or 23 ms: three messages go in one write.
+const SOUND: Duration = Duration::from_millis(60);
+/// How long audio or data waits for a video frame to ride along with. Chosen, because pictures come
+/// at least each 100 ms where anything moves; what shows slides must not hold the sound.
+const RIDE: Duration = Duration::from_millis(100);
 
 /// What waits to be written.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Flush {
+    gather: Duration,
     due: Option<Duration>,
 }
 
 impl Flush {
-    /// Notes a message that came.
-    pub fn appended(&mut self, track: Track, now: Duration) {
-        let at = match track {
-            Track::Video => now,
-            Track::Audio | Track::Data => now + RIDE,
+    /// Sets how long a message may wait for others to go with, as the route says.
+    pub fn set_gather(&mut self, gather: Duration) {
+        self.gather = gather;
+    }
+
+    /// Notes a message that came at `now`; `pictures` says whether the stream has any.
+    pub fn appended(&mut self, track: Track, pictures: bool, now: Duration) {
+        let wait = match track {
+            Track::Video => self.gather,
+            Track::Audio | Track::Data if pictures => self.gather.max(RIDE),
+            Track::Audio | Track::Data => self.gather.max(SOUND),
         };
+        let at = now + wait;
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
@@ -49,20 +59,42 @@ impl Flush {
 mod tests {
     use super::*;
 
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Messages with their times, and when they are due together.
+    fn check(gather_ms: u64, pictures: bool, messages: &[(Track, u64)], due_ms: u64) {
+        let mut flush = Flush::default();
+        flush.set_gather(ms(gather_ms));
+        assert!(!flush.take(ms(1_000_000)), "nothing waits");
+        for (track, at) in messages {
+            flush.appended(*track, pictures, ms(*at));
+        }
+        assert_eq!(flush.due(), Some(ms(due_ms)), "{gather_ms} {messages:?}");
+        assert!(!flush.take(ms(due_ms - 1)));
+        assert!(flush.take(ms(due_ms)));
+        assert_eq!(flush.due(), None);
+    }
+
     #[test]
     fn audio_waits_for_the_picture_but_not_for_long() {
-        let ms = Duration::from_millis;
-        let mut flush = Flush::default();
-        assert!(!flush.take(ms(0)));
-        flush.appended(Track::Audio, ms(0));
-        assert!(!flush.take(ms(10)));
-        flush.appended(Track::Audio, ms(20));
-        flush.appended(Track::Video, ms(30));
-        assert!(flush.take(ms(30)));
-        assert_eq!(flush.due(), None);
-        flush.appended(Track::Data, ms(40));
-        flush.appended(Track::Audio, ms(90));
-        assert_eq!(flush.due(), Some(ms(100)));
-        assert!(flush.take(ms(100)));
+        use Track::{Audio, Data, Video};
+        check(0, true, &[(Video, 30)], 30);
+        check(0, true, &[(Audio, 10), (Audio, 20), (Video, 30)], 30);
+        check(0, true, &[(Data, 40), (Audio, 90)], 140);
+    }
+
+    #[test]
+    fn sound_alone_goes_three_messages_at_a_time() {
+        check(0, false, &[(Track::Audio, 10), (Track::Audio, 33)], 70);
+    }
+
+    #[test]
+    fn a_route_with_a_budget_gathers_pictures_too() {
+        use Track::{Audio, Video};
+        check(50, true, &[(Video, 30), (Audio, 40), (Video, 63)], 80);
+        check(350, true, &[(Audio, 10), (Video, 30)], 360);
+        check(350, false, &[(Audio, 10)], 360);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use contract::reason::Reason;
 use edge_core::live::{Batch, Pace, Scratch, pace};
@@ -35,13 +36,14 @@ impl Worker {
         let mut place = 0;
         let mut attended = 0;
         let mut batch = std::mem::take(&mut self.batch);
+        let mut now = self.clock.now();
         while place < seats.len() {
             let viewer = &mut seats[place];
             if choice == Choice::Pending && !viewer.is_pending() {
                 place += 1;
                 continue;
             }
-            if self.serve(viewer, &mut batch) || self.attend(viewer) {
+            if self.serve(viewer, &mut batch, now) || self.attend(viewer, now) {
                 pending |= viewer.is_pending();
                 place += 1;
             } else {
@@ -51,6 +53,7 @@ impl Worker {
             if attended % STRETCH == 0 {
                 tokio::task::yield_now().await;
                 self.follow();
+                now = self.clock.now();
             }
         }
         self.seats = seats;
@@ -60,7 +63,10 @@ impl Worker {
 
     /// Writes to a viewer that is owed what others are owed too. False when there is more to do
     /// for it than that.
-    fn serve(&self, viewer: &mut Viewer, batch: &mut Batch) -> bool {
+    fn serve(&self, viewer: &mut Viewer, batch: &mut Batch, now: Duration) -> bool {
+        if viewer.is_pending() {
+            return false;
+        }
         let cursor = &mut viewer.seat.cursor;
         let batch = cursor.plain().and_then(|place| batch.at(&self.ring, place));
         let Some(batch) = batch else {
@@ -70,17 +76,15 @@ impl Worker {
         let Ok(count) = viewer.seat.socket.try_write(batch.bytes()) else {
             return false;
         };
-        cursor.took(batch, count, &self.ring, self.clock.now());
+        cursor.took(batch, count, &self.ring, now);
         viewer.sent += count as u64;
-        viewer.seat.record.add_sent(count as u64);
         viewer.owes = count < batch.bytes().len() || viewer.seat.socket.owes();
-        !viewer.owes && viewer.leaves.is_none()
+        !viewer.owes
     }
 
     /// Writes to one viewer what it is owed, as far as its socket takes it. False when it has
     /// given up its seat.
-    pub(super) fn attend(&self, viewer: &mut Viewer) -> bool {
-        let now = self.clock.now();
+    pub(super) fn attend(&self, viewer: &mut Viewer, now: Duration) -> bool {
         let ring = &self.ring;
         viewer.seat.cursor.settle(ring, now);
         // What fails here fails at the next write, or read, too.
@@ -97,7 +101,6 @@ impl Worker {
                 Ok(count) => {
                     cursor.wrote(count, ring, now);
                     viewer.sent += count as u64;
-                    viewer.seat.record.add_sent(count as u64);
                     if count < bytes {
                         break;
                     }
@@ -138,6 +141,7 @@ impl Viewer {
 
     /// Tells its session that the seat is free.
     pub(super) fn end(&mut self, reason: Option<Reason>) {
+        self.count();
         let rest = self.seat.cursor.take_rest().collect();
         let sent = self.sent;
         if let Some(over) = self.over.take() {

@@ -171,7 +171,7 @@ async fn forward(
         hub.head().follow(&mut ring);
         let now = clock.now();
         for entry in ring.range(known) {
-            flush.appended(entry.look.track, now);
+            flush.appended(entry.look.track, ring.has_video(), now);
         }
         writing |= flush.take(now);
         cursor.settle(&ring, now);

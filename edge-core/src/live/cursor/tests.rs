@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use rtmp::chunk::Reader;
 use rtmp::{Limits, Message, MessageKind, amf, data};
 
+use super::own::MAX_COMMAND_BYTES;
 use super::*;
 use crate::live::pace::{self, Pace};
 
