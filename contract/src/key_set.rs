@@ -1,7 +1,7 @@
 //! Key sets: the keys by which an application, or whoever signs in its users, makes JSON Web Tokens
 //! that edges accept as play tokens.
 //!
-//! Keys come in as JWKS, as PEM or as a shared secret ([`reading`]) and are kept in one form each, so
+//! Keys come in as JWKS, as PEM or as a shared secret (`reading`) and are kept in one form each, so
 //! that an edge never parses what a person pasted. The algorithm belongs to the key: what a token
 //! says of its algorithm can only agree with it. Signatures are checked here; what a token claims
 //! is read elsewhere.
