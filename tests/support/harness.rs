@@ -3,6 +3,7 @@
 //! killed when it is dropped; every wait has a deadline; every port is one that was free.
 
 pub(crate) mod api;
+pub(crate) mod application;
 pub(crate) mod attack;
 pub(crate) mod browser;
 pub(crate) mod edge;
@@ -17,6 +18,7 @@ pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod server;
+pub(crate) mod signer;
 pub(crate) mod tape;
 pub(crate) mod tls;
 pub(crate) mod viewer;
