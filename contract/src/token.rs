@@ -18,7 +18,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use right::{Bearer, Right, TokenUse};
 
-use crate::facts::Action;
+use crate::address::Requested;
+use crate::facts::{Action, Proof};
 use crate::id::{ClientId, KeyId};
 use crate::key_set::KeySet;
 use crate::pattern::Pattern;
@@ -209,6 +210,17 @@ pub(crate) fn verify(prefix: &str, keys: &[SigningKey], text: &str) -> Result<Ve
     BASE64_URL_SAFE_NO_PAD
         .decode(payload)
         .map_err(|_| TokenError::Damaged)
+}
+
+/// The proof that a request brings in its query: a token that may be meant for the edge.
+#[must_use]
+pub fn proof_in(requested: &Requested) -> Proof {
+    match requested.parameter(TOKEN_PARAMETER) {
+        Some(text) if may_be_play_token(text) => Proof::PlayToken {
+            token: Secret::new(text),
+        },
+        Some(_) | None => Proof::None,
+    }
 }
 
 #[cfg(test)]

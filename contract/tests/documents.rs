@@ -48,6 +48,8 @@ fn holds(found: &Value, expected: &Value, at: &str) {
 fn every_document_reads_back_as_it_was_written() {
     let snapshot: Snapshot = check("snapshot");
     assert_eq!(snapshot.faults(), []);
+    let snapshot: Snapshot = check("snapshot_identity");
+    assert_eq!(snapshot.faults(), []);
     check::<DirectoryChanges>("directory_changes");
     check::<Report>("report");
     check::<ReportAnswer>("report_answer");
@@ -58,6 +60,7 @@ fn every_document_reads_back_as_it_was_written() {
     check::<Updates>("updates");
     check::<Vec<Answer>>("answers");
     check::<PlayToken>("play_token");
+    check::<PlayToken>("play_token_uses");
     check::<Hop>("hop");
 }
 

@@ -2,12 +2,17 @@
 //! panics, and what a form writes it reads back.
 #![allow(clippy::unwrap_used)]
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD, Engine as _};
 use contract::address::{OriginAddress, Requested};
 use contract::control::JoinToken;
+use contract::facts::Action;
 use contract::hop::Hop;
-use contract::id::SessionId;
+use contract::id::{KeySetId, SessionId};
+use contract::key_set::{self, KeySet};
 use contract::pattern::Pattern;
-use contract::token::PlayToken;
+use contract::token::jwt::{self, Issued};
+use contract::token::{PlayToken, TokenError};
+use contract::webhook;
 use proptest::prelude::*;
 
 fn host() -> impl Strategy<Value = String> {
@@ -16,6 +21,35 @@ fn host() -> impl Strategy<Value = String> {
 
 fn segment() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9_-]{1,12}"
+}
+
+fn encode(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+fn key_set() -> KeySet {
+    KeySet {
+        id: KeySetId::from_bits(1),
+        name: "partner".parse().unwrap(),
+        enabled: true,
+        issuer: None,
+        audience: None,
+        keys: key_set::read("0123456789abcdef0123456789abcdef").unwrap(),
+    }
+}
+
+/// JSON with the names that tokens have, and values of every kind.
+fn json() -> impl Strategy<Value = String> {
+    let name = "alg|kid|crit|exp|nbf|app|stream|action|addr|uses|jti|aud|x";
+    let value =
+        "-?[0-9]{1,25}|1e400|null|true|\"[a-zA-Z0-9:.*]{0,9}\"|\\[\"play\"\\]|\\{\\}|\\[[0-9]\\]";
+    prop::collection::btree_map(name, value, 0..6).prop_map(|fields| {
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .collect();
+        format!("{{{}}}", fields.join(","))
+    })
 }
 
 proptest! {
@@ -51,6 +85,48 @@ proptest! {
         let _ = JoinToken::parse(&app);
         let _ = PlayToken::verify(&app, &[], 0);
         let _ = Hop::verify(&app, &[], 0);
+        let _ = key_set::read(&app);
+        let _ = key_set::read(&format!("-----BEGIN PUBLIC KEY-----{app}-----END "));
+        let _ = webhook::Answer::read(200, stream.as_bytes());
+    }
+
+    #[test]
+    fn no_part_of_a_token_panics_or_opens(
+        header in json(), claims in json(), signature in "[a-zA-Z0-9_-]{0,90}",
+    ) {
+        let sets = [key_set()];
+        let text = format!("{}.{}.{signature}", encode(&header), encode(&claims));
+        prop_assert!(jwt::verify(&text, &sets, 0).is_err());
+        // Claims of every kind under a good signature.
+        let signed = format!("{}.{}", encode("{\"alg\":\"HS256\"}"), encode(&claims));
+        let mac = sets[0].keys[0].sign(signed.as_bytes()).unwrap();
+        let _ = jwt::verify(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)), &sets, 0);
+    }
+
+    #[test]
+    fn a_token_reads_back_as_it_was_issued(
+        app in segment(), jti in segment(), uses in 1_u32.., life_s in 1_u64..1_000_000,
+    ) {
+        let issued = Issued {
+            exp: life_s,
+            iss: None,
+            aud: None,
+            app: Pattern::parse(&app).unwrap(),
+            stream: Pattern::any(),
+            action: Action::Publish,
+            addr: None,
+            client: None,
+            uses: Some(uses),
+            jti: Some(jti.clone()),
+        };
+        let set = key_set();
+        let text = issued.sign(&set.keys[0]).unwrap();
+        let sets = [set];
+        let right = jwt::verify(&text, &sets, life_s * 1_000).unwrap();
+        prop_assert_eq!(right.id, format!("{}:{jti}", sets[0].id));
+        prop_assert_eq!((right.app, right.uses), (issued.app, Some(uses)));
+        let over_ms = life_s * 1_000 + jwt::LEEWAY_MS;
+        prop_assert_eq!(jwt::verify(&text, &sets, over_ms), Err(TokenError::Expired));
     }
 
     #[test]

@@ -150,6 +150,24 @@ fn a5_a_refused_program_ends_within_a_second() {
 }
 
 #[test]
+fn a_player_that_says_its_name_is_asked_for_its_password_where_a_token_would_do_too() {
+    let world = World::start(1);
+    let edge = world.edges[0].rtmp();
+    let (_, password) = world.client("encoder");
+    world.route(json!({"name": "members", "app": "members", "order": 10, "identity": ["play_token", "stream_password"], "rewrite": "live"}));
+    world.settle();
+    let _publisher = world.publish("live", "s");
+    let at = format!("rtmp://encoder:{password}@{edge}/members");
+    let unnamed = media::play(&format!("{at}/s"), 1).wait(SOON);
+    assert!(
+        !unnamed.status.success(),
+        "a token may have come: {unnamed}"
+    );
+    let named = format!("{at}?authmod=adobe&user=encoder/s");
+    media::assert_played("with its name", &media::play_for(&named, 1));
+}
+
+#[test]
 fn a6_a_name_and_a_stream_password_open_and_stand_in_no_log() {
     let world = World::start(1);
     let edge = world.edges[0].rtmp();

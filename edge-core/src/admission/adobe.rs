@@ -50,18 +50,18 @@ pub const NEED_AUTH: &str = "[ AccessManager.Reject ] : [ code=403 need auth; au
 pub const AUTH_FAILED: &str = "[ AccessManager.Reject ] : [ authmod=adobe ] : ?reason=authfailed&";
 
 /// Cuts the exchange's parameters off an application: clients append them to whatever query there
-/// is, unescaped.
+/// is, unescaped. A client that said its name of its own accord appends them once more when it is
+/// asked: what it said last counts.
 #[must_use]
 pub fn cut(app: &str) -> (&str, Option<Offer>) {
-    let Some(at) = ["?authmod=adobe", "&authmod=adobe"]
-        .iter()
-        .filter_map(|mark| app.find(mark))
-        .min()
-    else {
+    const MARKS: [&str; 2] = ["?authmod=adobe", "&authmod=adobe"];
+    let first = MARKS.iter().filter_map(|mark| app.find(mark)).min();
+    let last = MARKS.iter().filter_map(|mark| app.rfind(mark)).max();
+    let (Some(first), Some(last)) = (first, last) else {
         return (app, None);
     };
     let value = |key: &str| {
-        let found = app[at + 1..]
+        let found = app[last + 1..]
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .find(|(name, _)| *name == key);
@@ -76,7 +76,7 @@ pub fn cut(app: &str) -> (&str, Option<Offer>) {
         (_, _, _) => None,
     };
     let user = value("user").unwrap_or_default();
-    (&app[..at], Some(Offer { user, answer }))
+    (&app[..first], Some(Offer { user, answer }))
 }
 
 /// Goes one step on with what a client offers.
@@ -183,6 +183,16 @@ mod tests {
         assert_eq!(sign_in("nobody", "right", "192.0.2.1", 0), wrong);
         assert_eq!(sign_in("encoder", "right", "192.0.2.9", 0), wrong);
         assert_eq!(sign_in("encoder", "right", "192.0.2.1", 60_000), wrong);
+    }
+
+    #[test]
+    fn what_a_client_said_last_counts() {
+        let twice =
+            "live?authmod=adobe&user=u?authmod=adobe&user=v&challenge=c&response=r&opaque=o";
+        let (app, offer) = cut(twice);
+        let offer = offer.unwrap();
+        assert_eq!((app, offer.user.as_str()), ("live", "v"));
+        assert!(offer.answer.is_some());
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) const ORIGIN: OriginId = OriginId::from_bits(1);
 pub(crate) const HERE: EdgeId = EdgeId::from_bits(1);
 
 /// Settings with their directory.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) snapshot: Snapshot,
     pub(crate) directory: Directory,

@@ -1,13 +1,12 @@
 //! `connect`: from what the client says to the first ruling, and the answers to it.
 
 use contract::address::{Requested, tc_url_host};
-use contract::facts::{Facts, Proof};
+use contract::facts::Facts;
 use contract::hop::{HOP_PROPERTY, Hop};
 use contract::id::EdgeId;
 use contract::reason::Reason;
-use contract::secret::Secret;
 use contract::snapshot::{EdgeState, Snapshot};
-use contract::token::{TOKEN_PARAMETER, may_be_play_token};
+use contract::token::proof_in;
 use rtmp::amf::{Properties, Value, property};
 use rtmp::server::{Connect, OFFERS};
 
@@ -39,7 +38,7 @@ impl Session {
             host,
             port,
             action: None,
-            proof: token_of(&requested),
+            proof: proof_in(&requested),
             requested,
             page_url: connect.page_url.clone(),
             swf_url: connect.swf_url.clone(),
@@ -234,16 +233,6 @@ fn offers(object: &Properties) -> Properties {
 pub(super) fn edge_address(door: &Door<'_>, edge: EdgeId) -> Option<String> {
     let neighbor = door.snapshot?.neighbor(edge)?;
     neighbor.rtmp.as_ref().map(ToString::to_string)
-}
-
-/// What proves who the client is, as far as the query says it.
-pub(super) fn token_of(requested: &Requested) -> Proof {
-    match requested.parameter(TOKEN_PARAMETER) {
-        Some(token) if may_be_play_token(token) => Proof::PlayToken {
-            token: Secret::new(token),
-        },
-        Some(_) | None => Proof::None,
-    }
 }
 
 fn verified(text: &str, door: &Door<'_>) -> Result<Hop, ()> {

@@ -3,10 +3,11 @@
 use contract::address::{AddressError, Requested};
 use contract::facts::{Action, Facts, Proof};
 use contract::reason::Reason;
+use contract::token::proof_in;
 use rtmp::server::{Play, Publish};
 
 use super::asking::{Asked, Beginning, Then};
-use super::connect::{edge_address, token_of};
+use super::connect::edge_address;
 use super::telling::{PLAY_FAILED, PUBLISH_FAILED};
 use super::{Active, Ending, Kind, Output, Part, PlayerWish, Session, Wanted, judged};
 use crate::admission::webhook::{inquiry, query_beyond};
@@ -205,7 +206,7 @@ impl Session {
             | AddressError::Name(_) => Reason::BadAddress,
         })?;
         let proof = match facts.proof {
-            Proof::None => token_of(&requested),
+            Proof::None => proof_in(&requested),
             known @ (Proof::StreamPassword { .. }
             | Proof::WrongStreamPassword
             | Proof::PlayToken { .. }) => known,

@@ -183,6 +183,27 @@ fn a_destination_that_is_not_listed_is_refused() {
 }
 
 #[test]
+fn an_encoder_that_says_its_name_is_asked_for_its_password_wherever_it_comes_from() {
+    let mut settings = fixture::settings();
+    for route in &mut settings.snapshot.routes {
+        route.identity = vec![IdentityKind::Network, IdentityKind::StreamPassword];
+    }
+    let mut network = settings.directory.to_changes();
+    network.clients[0].networks = vec!["192.0.2.0/24".parse().unwrap()];
+    settings.directory.apply(network).unwrap();
+    // By its network alone it comes in; the name tells that it wants more.
+    assert!(pair(settings.clone(), "live").edge.is_admitted());
+    let named = pair(settings, "live?authmod=adobe&user=encoder");
+    assert_eq!(named.closed_for(), Some(Reason::IdentityRequired));
+    assert!(
+        named
+            .last_status()
+            .1
+            .contains("reason=needauth&user=encoder")
+    );
+}
+
+#[test]
 fn a_route_that_asks_for_a_password_challenges_also_before_the_address_is_complete() {
     for app in ["live", "?rtmp:/"] {
         let mut settings = fixture::settings();

@@ -12,6 +12,7 @@ use contract::admit::Stage;
 use contract::facts::{Action, Facts, Proof};
 use contract::id::{ClientId, EdgeId};
 use contract::protocol::{Ingress, Plane};
+use contract::token::proof_in;
 
 use crate::app::rules::{self, Judgment, Trial};
 use crate::console::form::{Choice, Form};
@@ -140,11 +141,15 @@ fn read(form: &mut Form, now_ms: u64) -> Option<Trial> {
         host,
         port,
         action,
+        // A client that is chosen counts as proven; otherwise the address may bring a token.
+        proof: client.map_or_else(
+            || proof_in(&requested),
+            |client| Proof::StreamPassword { client },
+        ),
         requested,
         page_url: text("page_url"),
         swf_url: None,
         user_agent: text("user_agent"),
-        proof: client.map_or(Proof::None, |client| Proof::StreamPassword { client }),
         admitted_ms: None,
         hop: None,
         client: None,
