@@ -107,6 +107,12 @@ pub(crate) struct EdgeOptions {
     /// How many days it goes on without hearing of the server, at least 7 [usually: 30]
     #[arg(long, value_name = "DAYS")]
     pub(crate) grace_days: Option<String>,
+    /// How much of recorded streams it keeps in memory, 0 for nothing, -1 for no bound [usually: 128]
+    #[arg(long, value_name = "MIB", allow_hyphen_values = true)]
+    pub(crate) store_memory_mib: Option<String>,
+    /// How much of recorded streams it keeps on disk, 0 for nothing, -1 for no bound [usually: 4096]
+    #[arg(long, value_name = "MIB", allow_hyphen_values = true)]
+    pub(crate) store_disk_mib: Option<String>,
     /// A TOML file with the same settings: `rtmp = "0.0.0.0:1935"`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

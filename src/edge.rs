@@ -52,6 +52,8 @@ async fn serve(options: EdgeOptions) -> anyhow::Result<()> {
         advertise_http: options.advertise_http,
         certificates: (!options.certificates.is_empty()).then_some(options.certificates),
         grace_days: options.grace_days,
+        store_memory_mib: options.store_memory_mib,
+        store_disk_mib: options.store_disk_mib,
     };
     let config = given
         .over(below)

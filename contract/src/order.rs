@@ -37,7 +37,8 @@ pub enum Work {
 pub enum PurgeScope {
     /// Everything.
     All,
-    /// One URL, as clients ask for it: `http://host/path?query`.
+    /// One URL, as clients ask for it: `http://host/path?query`; of a recorded stream
+    /// `rtmp://host/app/stream`.
     Url {
         /// The URL.
         url: String,

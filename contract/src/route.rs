@@ -326,8 +326,11 @@ impl Route {
         if self.live.gather_ms > LiveSettings::MAX_GATHER_MS {
             wrong("live.gather_ms", "media is gathered for at most 1000 ms");
         }
-        if self.mode != StreamMode::Live {
-            wrong("mode", "this version serves live streams only: `live`");
+        if self.mode == StreamMode::Tunnel {
+            wrong(
+                "mode",
+                "this version serves no tunnels: `live`, `recorded` or `ask`",
+            );
         }
         if self.cache.max_object_bytes < -1 {
             wrong(

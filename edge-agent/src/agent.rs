@@ -3,6 +3,7 @@
 //! Settings from disk are in force before the first listener opens, so that an edge that starts
 //! while the server is away serves at once and with the same decisions.
 
+mod purges;
 mod watched;
 
 use std::io;
@@ -27,15 +28,20 @@ use crate::context::Context;
 use crate::control::{self, Control, ControlError, Credential, JoinError, Parts};
 use crate::dial::Dialer;
 use crate::listen::RtmpDoor;
+use crate::recorded::Recordings;
 use crate::sessions::Sessions;
 use crate::status;
 use crate::stop::Stop;
+use crate::store::{Store, StoreConfig};
 use crate::streams::Streams;
 use crate::tls::Certificates;
 use crate::web::Web;
 use crate::webhook::Webhooks;
+use purges::Purges;
 use watched::EdgeWatched;
 
+/// The folder of the store, below the data directory.
+const STORE: &str = "store";
 /// How long tasks may take to end after they were cut off.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -70,6 +76,7 @@ pub struct Agent {
     addresses: Addresses,
     sessions: Sessions,
     certificates: Certificates,
+    recordings: Recordings,
     stop: Stop,
     /// What serves clients.
     serving: JoinSet<()>,
@@ -112,7 +119,9 @@ impl Agent {
         let stop = Stop::new();
         let sessions = Sessions::new(control.totals());
         let dialer = Dialer::new();
+        let store = open_store(&config).await;
         let context = Context {
+            recordings: Recordings::new(store),
             settings: control.settings(),
             sessions: sessions.clone(),
             totals: sessions.totals().clone(),
@@ -146,11 +155,15 @@ impl Agent {
             sessions: sessions.clone(),
             streams: context.streams.clone(),
             dialer: context.dialer.clone(),
-            purger: Arc::new(web.clone()),
+            purger: Arc::new(Purges {
+                web: web.clone(),
+                recordings: context.recordings.clone(),
+            }),
             faults: certificates.faults(),
             listeners: listeners(&config, addresses, &credential.server),
             grace: config.grace,
         };
+        let recordings = context.recordings.clone();
         let mut link = control.spawn(parts, &link_done);
         if let Some(listener) = status {
             let watched = EdgeWatched {
@@ -166,6 +179,7 @@ impl Agent {
             addresses,
             sessions,
             certificates,
+            recordings,
             stop,
             serving,
             link,
@@ -204,10 +218,25 @@ impl Agent {
         }
         self.stop.cut();
         drain(&mut self.serving).await;
+        if timeout(CUT, self.recordings.settle()).await.is_err() {
+            tracing::warn!("not everything that was stored reached the disk");
+        }
         self.link_done.cancel();
         drain(&mut self.link).await;
         tracing::info!(edge.id = %self.credential.edge, "edge stopped");
     }
+}
+
+/// Opens the store of recorded streams, which reads what is on its disk. Without one the edge
+/// serves all the same.
+async fn open_store(config: &Config) -> Store {
+    let config = StoreConfig {
+        memory: config.store_memory,
+        disk: config.store_disk,
+        folder: config.data_dir.join(STORE),
+    };
+    let opened = tokio::task::spawn_blocking(move || Store::open(&config)).await;
+    opened.unwrap_or_else(|_| Store::nothing())
 }
 
 async fn drain(tasks: &mut JoinSet<()>) {

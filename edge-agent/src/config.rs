@@ -16,6 +16,7 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
 use figment::value::Value;
 
+use crate::store::Size;
 use crate::tls::CertificateFiles;
 
 /// What environment variables begin with: `WEIR_EDGE_HTTP=0.0.0.0:80`.
@@ -28,6 +29,12 @@ pub const DEFAULT_GRACE_DAYS: u64 = 30;
 
 /// The most certificates of an edge. Chosen, because their files are looked at every few seconds.
 pub const MAX_CERTIFICATES: usize = 256;
+/// What is kept of recorded streams without a word. Chosen, because small machines have 1 GiB of
+/// memory and 20 GiB of disk.
+const MEMORY_MIB: u32 = 128;
+const DISK_MIB: u32 = 4_096;
+/// The most that can be said: bytes are counted in 64 bits.
+const MAX_MIB: i64 = 1 << 40;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -54,6 +61,10 @@ pub struct Config {
     pub certificates: Vec<CertificateFiles>,
     /// How long it serves while the server is silent.
     pub grace: Duration,
+    /// How much of recorded streams it keeps in memory.
+    pub store_memory: Size,
+    /// How much of them it keeps on disk.
+    pub store_disk: Size,
 }
 
 /// The settings of one edge as written, all optional.
@@ -79,6 +90,10 @@ pub struct Written {
     pub certificates: Option<Vec<String>>,
     /// `grace_days`: a number of days, at least 7.
     pub grace_days: Option<String>,
+    /// `store_memory_mib`: a number of MiB, 0 for off, -1 for unlimited.
+    pub store_memory_mib: Option<String>,
+    /// `store_disk_mib`: the same.
+    pub store_disk_mib: Option<String>,
 }
 
 /// Every fault of the settings.
@@ -103,6 +118,8 @@ impl Written {
             "advertise_rtmps" => &mut self.advertise_rtmps,
             "advertise_http" => &mut self.advertise_http,
             "grace_days" => &mut self.grace_days,
+            "store_memory_mib" => &mut self.store_memory_mib,
+            "store_disk_mib" => &mut self.store_disk_mib,
             _ => return None,
         })
     }
@@ -142,7 +159,8 @@ impl Written {
                 (None, _) => faults.push(FieldFault::new(
                     key,
                     "this key is not known; there are data, rtmp, rtmps, http, status, \
-                     advertise_rtmp, advertise_rtmps, advertise_http, certificates and grace_days",
+                     advertise_rtmp, advertise_rtmps, advertise_http, certificates, grace_days, \
+                     store_memory_mib and store_disk_mib",
                 )),
             }
         }
@@ -167,6 +185,8 @@ impl Written {
             advertise_http: self.advertise_http.or(below.advertise_http),
             certificates: self.certificates.or(below.certificates),
             grace_days: self.grace_days.or(below.grace_days),
+            store_memory_mib: self.store_memory_mib.or(below.store_memory_mib),
+            store_disk_mib: self.store_disk_mib.or(below.store_disk_mib),
         }
     }
 
@@ -193,6 +213,13 @@ impl Written {
             advertise_rtmps: advertised(&mut faults, "advertise_rtmps", self.advertise_rtmps),
             advertise_http: advertised(&mut faults, "advertise_http", self.advertise_http),
             grace: grace(&mut faults, self.grace_days),
+            store_memory: size(
+                &mut faults,
+                "store_memory_mib",
+                self.store_memory_mib,
+                MEMORY_MIB,
+            ),
+            store_disk: size(&mut faults, "store_disk_mib", self.store_disk_mib, DISK_MIB),
         };
         if faults.is_empty() {
             Ok(config)
@@ -204,7 +231,7 @@ impl Written {
 
 /// A text, or a number as the environment gives one.
 fn text(value: Value) -> Option<String> {
-    let number = value.to_u128().map(|number| number.to_string());
+    let number = value.to_i128().map(|number| number.to_string());
     value.into_string().or(number)
 }
 
@@ -280,6 +307,20 @@ fn grace(faults: &mut Vec<FieldFault>, days: Option<String>) -> Duration {
     }
 }
 
+fn size(faults: &mut Vec<FieldFault>, key: &str, mib: Option<String>, default: u32) -> Size {
+    let given = mib.map_or(Ok(i64::from(default)), |text| text.parse());
+    match given {
+        Ok(0) => Size::Off,
+        Ok(-1) => Size::Unlimited,
+        Ok(mib @ 1..=MAX_MIB) => Size::Bytes(mib.unsigned_abs() << 20),
+        Ok(_) | Err(_) => {
+            let message = "a number of MiB is needed, 0 for off or -1 for unlimited";
+            faults.push(FieldFault::new(key, message));
+            Size::Off
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -334,6 +375,29 @@ mod tests {
             &[("a.pem", "a.key"), ("b.pem", "b.pem")],
         );
         check("", &[]);
+    }
+
+    #[test]
+    fn sizes_are_off_unlimited_or_a_number() {
+        let check = |toml: &str, memory, disk| {
+            let config = read(toml).unwrap();
+            assert_eq!(
+                (config.store_memory, config.store_disk),
+                (memory, disk),
+                "{toml}"
+            );
+        };
+        let mib = |mib: u64| Size::Bytes(mib << 20);
+        check("", mib(128), mib(4_096));
+        check(
+            "store_memory_mib = 0\nstore_disk_mib = -1",
+            Size::Off,
+            Size::Unlimited,
+        );
+        check("store_memory_mib = '5'", mib(5), mib(4_096));
+        for wrong in ["store_disk_mib = -2", "store_memory_mib = 'much'"] {
+            assert_eq!(read(wrong).unwrap_err().0.len(), 1, "{wrong}");
+        }
     }
 
     #[test]

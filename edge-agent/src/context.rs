@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::control::Settings;
 use crate::dial::Dialer;
+use crate::recorded::Recordings;
 use crate::sessions::{Sessions, Totals};
 use crate::stop::Stop;
 use crate::streams::Streams;
@@ -24,6 +25,8 @@ pub struct Context {
     pub totals: Totals,
     /// Every live stream.
     pub streams: Streams,
+    /// The recorded streams that are stored.
+    pub recordings: Recordings,
     /// The only way to origins and other edges.
     pub dialer: Dialer,
     /// The only way to applications that are asked who may come in.

@@ -11,6 +11,7 @@ pub mod control;
 pub mod dial;
 pub mod listen;
 pub mod live;
+pub mod recorded;
 pub mod rtmp;
 pub mod sessions;
 pub mod socket;

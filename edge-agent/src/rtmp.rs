@@ -11,6 +11,7 @@ mod reading;
 mod relay;
 mod roles;
 mod viewing;
+mod watching;
 mod way;
 
 use std::net::IpAddr;

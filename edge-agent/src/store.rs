@@ -81,6 +81,9 @@ impl PartName {
     }
 }
 
+/// A part in memory: by its mark too, so that what was removed is not found under its name again.
+type Cached = (PartName, u64);
+
 /// A store; clones are the same.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -90,11 +93,11 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
-    memory: Option<Cache<PartName, Bytes>>,
+    memory: Option<Cache<Cached, Bytes>>,
     disk: Option<Disk>,
     index: Mutex<Index>,
     /// What memory let go and the index does not know yet.
-    forgotten: Arc<Mutex<Vec<PartName>>>,
+    forgotten: Arc<Mutex<Vec<Cached>>>,
     faults: AtomicU64,
 }
 
@@ -112,14 +115,15 @@ impl Store {
     /// Opens a store with what is on its disk; reads the head of every file there.
     #[must_use]
     pub fn open(config: &StoreConfig) -> Self {
-        let forgotten = Arc::<Mutex<Vec<PartName>>>::default();
+        let forgotten = Arc::<Mutex<Vec<Cached>>>::default();
         let memory = (config.memory != Size::Off).then(|| memory(config.memory, &forgotten));
         let disk = (config.disk != Size::Off).then(|| Disk::new(config.folder.clone()));
         let mut index = Index::default();
         for found in disk.iter().flat_map(Disk::scan) {
             let name = PartName::new(&found.head.object, found.head.part);
             let size = found.head.file_size();
-            index.enter(&name, found.head.note, size, Place::Disk);
+            let mark = index.mark();
+            index.enter(&name, mark, (found.head.note, size), Place::Disk);
         }
         let shared = Arc::new(Shared {
             memory,
@@ -165,14 +169,15 @@ impl Store {
     pub async fn put(&self, object: &str, part: u64, note: Bytes, body: Bytes) {
         let name = PartName::new(object, part);
         self.tidy();
+        let mark = self.shared.index().mark();
         if let Some(memory) = &self.shared.memory {
-            memory.insert(name.clone(), body.clone()).await;
+            memory.insert((name.clone(), mark), body.clone()).await;
         }
         let size = (body.len() + note.len() + object.len()) as u64;
         let mut index = self.shared.index();
         if let Some(writer) = &self.writer {
             let queued = Place::Queued(body.clone());
-            let mark = index.enter(&name, note.clone(), size, queued);
+            index.enter(&name, mark, (note.clone(), size), queued);
             let job = Job::Write {
                 name: name.clone(),
                 mark,
@@ -184,7 +189,7 @@ impl Store {
             }
         }
         if self.shared.memory.is_some() {
-            index.enter(&name, note, size, Place::Memory);
+            index.enter(&name, mark, (note, size), Place::Memory);
         } else {
             index.remove(&name);
         }
@@ -199,27 +204,22 @@ impl Store {
             return shared.fetch(name, mark, place).await;
         };
         // Who wants the same part meanwhile waits for this one reading of it.
-        let fetched = memory.optionally_get_with(name.clone(), shared.fetch(name, mark, place));
-        fetched.await
+        let fetched = shared.fetch(name.clone(), mark, place);
+        memory.optionally_get_with((name, mark), fetched).await
     }
 
     /// Removes an object; returns how many parts went.
-    pub async fn remove(&self, object: &str) -> u64 {
-        let mut count = 0;
+    pub fn remove(&self, object: &str) -> u64 {
         let parts = self.shared.index().parts(object);
-        for (part, _) in parts {
-            self.remove_part(object, part).await;
-            count += 1;
+        for (part, _) in &parts {
+            self.remove_part(object, *part);
         }
-        count
+        parts.len() as u64
     }
 
     /// Removes a part.
-    pub async fn remove_part(&self, object: &str, part: u64) {
+    pub fn remove_part(&self, object: &str, part: u64) {
         let name = PartName::new(object, part);
-        if let Some(memory) = &self.shared.memory {
-            memory.invalidate(&name).await;
-        }
         let on_disk = self.shared.index().remove(&name) == Some(true);
         if let Some(writer) = self.writer.as_ref().filter(|_| on_disk) {
             // Refused where the queue is full: the file goes when it is met again, or by its age.
@@ -273,8 +273,8 @@ impl Store {
         };
         if !forgotten.is_empty() {
             let mut index = self.shared.index();
-            for name in &forgotten {
-                index.forgotten(name);
+            for (name, mark) in &forgotten {
+                index.forgotten(name, *mark);
             }
         }
     }
@@ -314,18 +314,18 @@ impl Shared {
     }
 }
 
-fn memory(size: Size, forgotten: &Arc<Mutex<Vec<PartName>>>) -> Cache<PartName, Bytes> {
-    let weigh = |name: &PartName, body: &Bytes| {
+fn memory(size: Size, forgotten: &Arc<Mutex<Vec<Cached>>>) -> Cache<Cached, Bytes> {
+    let weigh = |(name, _): &Cached, body: &Bytes| {
         u32::try_from(body.len() + name.object.len() + 64).unwrap_or(u32::MAX)
     };
     let forgotten = Arc::clone(forgotten);
     let builder =
         Cache::builder()
             .weigher(weigh)
-            .eviction_listener(move |name: Arc<PartName>, _, cause| {
+            .eviction_listener(move |cached: Arc<Cached>, _, cause| {
                 if cause.was_evicted() {
                     let mut list = forgotten.lock().unwrap_or_else(PoisonError::into_inner);
-                    list.push(PartName::clone(&name));
+                    list.push(Cached::clone(&cached));
                 }
             });
     match size {

@@ -31,6 +31,12 @@ pub struct Figures {
     pub objects: u64,
     /// Their bytes.
     pub stored_bytes: u64,
+    /// Recorded streams of which something is stored.
+    pub recordings: u64,
+    /// Their bytes, in memory and on disk.
+    pub recording_bytes: u64,
+    /// Stored parts that could not be written or read back since the start.
+    pub store_faults: u64,
     /// The generation of the settings in force; 0 for none.
     pub generation: u64,
     /// The generation of the directory.
@@ -205,17 +211,17 @@ fn cache(registry: &mut Registry, figures: &Figures) {
     }
     registry.register(
         "cache_requests",
-        "HTTP requests answered, by route and outcome",
+        "HTTP requests, and plays and seeks of recorded streams, by route and outcome",
         requests,
     );
     registry.register(
         "cache_sent_bytes",
-        "Body bytes sent to HTTP clients, by route",
+        "Bytes of bodies and recorded streams sent to clients, by route",
         sent,
     );
     registry.register(
         "cache_fetched_bytes",
-        "Body bytes received from HTTP origins, by route",
+        "Bytes of bodies and recorded streams received from origins, by route",
         fetched,
     );
     gauge(
@@ -229,6 +235,24 @@ fn cache(registry: &mut Registry, figures: &Figures) {
         "cache_stored_bytes",
         "Bytes in the store",
         signed(figures.stored_bytes),
+    );
+    gauge(
+        registry,
+        "recordings",
+        "Recorded streams of which something is stored",
+        signed(figures.recordings),
+    );
+    gauge(
+        registry,
+        "recordings_stored_bytes",
+        "Bytes stored of recorded streams",
+        signed(figures.recording_bytes),
+    );
+    counter(
+        registry,
+        "store_faults",
+        "Stored parts that could not be written or read back",
+        figures.store_faults,
     );
 }
 

@@ -65,6 +65,8 @@ pub struct Session {
     asked: Option<Asked>,
     /// The application was asked when the client connected.
     asked_on_connect: bool,
+    /// What the client said last that it buffers, and on which message stream.
+    buffer: Option<(u32, u32)>,
     closing: bool,
     outputs: VecDeque<Output>,
 }
@@ -100,6 +102,7 @@ impl Session {
             active: Vec::new(),
             asked: None,
             asked_on_connect: false,
+            buffer: None,
             closing: false,
             outputs: VecDeque::new(),
         }
@@ -181,6 +184,14 @@ impl Session {
             Event::ReceiveVideo { stream_id, wanted } => {
                 self.wish(stream_id, PlayerWish::Video(wanted));
             }
+            Event::BufferLength {
+                stream_id,
+                length_ms,
+            } => {
+                // Many players say it before they play.
+                self.buffer = Some((stream_id, length_ms));
+                self.wish(stream_id, PlayerWish::Buffer { length_ms });
+            }
             Event::GetStreamLength { transaction, name } => {
                 self.ask_length(transaction, &name, door);
             }
@@ -196,8 +207,7 @@ impl Session {
             | Event::FcPublish { .. }
             | Event::FcSubscribe { .. }
             | Event::CreateStream { .. }
-            | Event::Other(_)
-            | Event::BufferLength { .. } => {}
+            | Event::Other(_) => {}
         }
     }
 

@@ -19,6 +19,7 @@ mod house;
 mod key_sets;
 mod payload;
 mod programs;
+mod recorded;
 mod reverse;
 mod sessions;
 mod setup;

@@ -249,6 +249,26 @@ pub(crate) fn curl(arguments: &[&str], deadline: Duration) -> Outcome {
     )
 }
 
+/// Makes a recording of the clip: so many times over, with an index of its keyframes, by which a server can
+/// seek.
+pub(crate) fn make_recording(times: u32, file: &Path) {
+    let mut command = ffmpeg();
+    command
+        .args(["-y", "-stream_loop", &(times - 1).to_string(), "-i"])
+        .arg(clip())
+        .args(["-c", "copy", "-f", "flv", "-flvflags", "add_keyframe_index"])
+        .arg(file);
+    let outcome = run(&mut command, SLACK);
+    assert!(outcome.status.success(), "no recording is made: {outcome}");
+}
+
+/// Fetches a recorded stream with rtmpdump into a file, as fast as it comes.
+pub(crate) fn download(url: &str, arguments: &[&str], file: &Path) -> Outcome {
+    let mut command = Command::new("rtmpdump");
+    command.args(["--quiet", "--rtmp", url]).args(arguments);
+    run(command.arg("--flv").arg(file), SLACK * 2)
+}
+
 /// Which of a stream's flows is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {

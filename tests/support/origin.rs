@@ -220,7 +220,7 @@ rtmp {{
         application live {{ live on; wait_key on; }}
         application studio {{ live on; wait_key on; }}
         application live/inst {{ live on; wait_key on; }}
-        application archive {{ live on; record all; record_path {folder}/recorded; }}
+        application archive {{ live on; record all; record_path {folder}/recorded; play {folder}/recorded; }}
         application vod {{ play {folder}/vod; }}
     }}
 }}

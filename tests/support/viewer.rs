@@ -8,7 +8,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rtmp::amf::Value;
 use rtmp::client::{ConnectOptions, Event, Output, PublishKind, Session};
+use rtmp::command::Command;
+use rtmp::control::UserControl;
 use rtmp::{Limits, Message, MessageKind};
 
 use super::attack::{kind, tags};
@@ -79,6 +82,28 @@ impl Viewer {
         let mut viewer = Viewer::connect(address, app);
         viewer.session.play(stream, -2.0);
         viewer
+    }
+
+    /// Connects and asks for a stream from here on, in milliseconds.
+    pub(crate) fn play_from(address: &str, app: &str, stream: &str, start_ms: u32) -> Self {
+        let mut viewer = Viewer::connect(address, app);
+        viewer.session.play(stream, f64::from(start_ms));
+        viewer
+    }
+
+    /// Says something to the server, on its first message stream.
+    pub(crate) fn says(&mut self, command: &str, arguments: Vec<Value>) {
+        let command = Command::new(command, 0.0, arguments);
+        self.session.send_command(1, &command);
+    }
+
+    /// Says how much it buffers.
+    pub(crate) fn buffers(&mut self, length_ms: u32) {
+        let buffer = UserControl::SetBufferLength {
+            stream_id: 1,
+            length_ms,
+        };
+        self.session.send_message(&buffer.message());
     }
 
     /// Connects, calling the server by this host name (its port added), and asks for a stream.

@@ -44,6 +44,7 @@ impl Watched for EdgeWatched {
         let standing = self.link.now();
         let streams = self.context.streams.states();
         let stored = self.web.stored();
+        let recordings = self.context.recordings.held();
         Figures {
             totals: self.context.totals.counts(),
             sessions: self.context.sessions.count(),
@@ -52,6 +53,9 @@ impl Watched for EdgeWatched {
             viewers: streams.iter().map(|stream| stream.viewers).sum(),
             objects: stored.objects,
             stored_bytes: stored.bytes,
+            recordings: recordings.objects,
+            recording_bytes: recordings.bytes,
+            store_faults: recordings.faults,
             generation: standing
                 .settings
                 .serving

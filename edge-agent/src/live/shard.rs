@@ -290,6 +290,8 @@ impl Worker {
                 let cursor = &mut viewer.seat.cursor;
                 match wish {
                     PlayerWish::Pause { paused, .. } => cursor.pause(paused, ring, now),
+                    // A live stream is sent as it comes.
+                    PlayerWish::Buffer { .. } => {}
                     PlayerWish::Audio(wanted) => cursor.want_audio(wanted),
                     PlayerWish::Video(wanted) => cursor.want_video(wanted, ring, now),
                     // Of a live stream there is only now.

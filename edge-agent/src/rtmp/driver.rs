@@ -169,6 +169,8 @@ impl Driver {
                 RoleEvent::Over(over) => self.ended_by_worker(stream_id, over.reason, over.sent),
                 // It is written after each event.
                 RoleEvent::Newer => {}
+                RoleEvent::Opened(opened) => self.opened(stream_id, *opened).await,
+                RoleEvent::Told(told) => self.recorded_told(stream_id, told).await,
                 RoleEvent::Publishing(happened) => self.publishing_happened(stream_id, happened),
             },
         }
@@ -231,7 +233,7 @@ impl Driver {
             }
         }
         while let Some(stream_id) = self.roles.due(now) {
-            self.waited_enough(stream_id);
+            self.waited_enough(stream_id, Reason::StreamNotFound);
         }
     }
 
@@ -241,7 +243,7 @@ impl Driver {
             match output {
                 Output::Send(bytes) => self.out.push(bytes),
                 Output::Changed => self.describe(),
-                Output::Subscribe(wanted, _part) => self.subscribe(*wanted).await,
+                Output::Subscribe(wanted, part) => self.subscribe(*wanted, part).await,
                 Output::Unsubscribe { stream_id } => self.leave(stream_id, None).await,
                 Output::Player { stream_id, wish } => self.wish(stream_id, wish).await,
                 Output::Publish(wanted, kind) => self.publish(*wanted, kind),
@@ -253,8 +255,10 @@ impl Driver {
                     let webhooks = self.plane.context.webhooks.clone();
                     self.asking = Some(Box::pin(async move { webhooks.ask(*inquiry).await }));
                 }
-                // Nobody knows how long a live stream will be.
-                Output::Length { .. } => {}
+                Output::Length {
+                    transaction,
+                    wanted,
+                } => self.length(transaction, *wanted).await,
                 Output::Alive => self.alive(),
                 Output::Close(closing) => {
                     self.closing.get_or_insert(closing);
@@ -292,6 +296,10 @@ impl Driver {
             seat.command(joined(out)).await;
             return;
         }
+        if let Some((_, seat)) = self.roles.watching() {
+            seat.command(joined(out)).await;
+            return;
+        }
         let out = if self.roles.playing().is_some() {
             let behind = self.behind_message(joined(out));
             behind.into_iter().collect()
@@ -315,6 +323,9 @@ impl Driver {
     /// Says the last word, ends the record, hangs up.
     async fn close(mut self) {
         while let Some(stream_id) = self.roles.playing() {
+            self.leave(stream_id, None).await;
+        }
+        if let Some((stream_id, _)) = self.roles.watching() {
             self.leave(stream_id, None).await;
         }
         let Some(closing) = self.closing.take() else {

@@ -62,6 +62,8 @@ impl Own {
     fn wish(&mut self, wish: PlayerWish, now: Duration) {
         match wish {
             PlayerWish::Pause { paused, .. } => self.cursor.pause(paused, &self.ring, now),
+            // A live stream is sent as it comes.
+            PlayerWish::Buffer { .. } => {}
             PlayerWish::Audio(wanted) => self.cursor.want_audio(wanted),
             PlayerWish::Video(wanted) => self.cursor.want_video(wanted, &self.ring, now),
             PlayerWish::Seek { .. } => {}

@@ -169,7 +169,8 @@ impl Driver {
         match self.roles.get_mut(message.stream_id) {
             Some(Role::Publishing(publishing)) => publishing.publication.hub().append(message),
             Some(Role::Claiming(claim)) => claim.held.push(message),
-            Some(Role::Waiting(_) | Role::Playing(_)) | None => {}
+            Some(Role::Waiting(_) | Role::Playing(_) | Role::Opening(_) | Role::Watching(_))
+            | None => {}
         }
     }
 

@@ -5,6 +5,7 @@
 //! server says is read for its meaning and never passed on to a client.
 
 mod feed;
+mod fetch;
 mod link;
 mod pull;
 mod push;
@@ -16,6 +17,8 @@ use contract::reason::Reason;
 use rtmp::server::PublishKind;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+
+pub(super) use fetch::Fetcher;
 
 use super::Plane;
 use super::way::Way;

@@ -11,7 +11,10 @@ use futures_util::future::select_all;
 use super::mixing::Own;
 use super::publishing::{Claim, Happened, Publishing};
 use super::viewing::{Place, Playing, Stream, Waiting};
+use super::watching::{Opened, Opening, Watching};
 use crate::live::{HubState, Over, SeatHandle};
+use crate::recorded::{self, Told};
+use contract::reason::Reason;
 
 /// What the client does on one message stream.
 pub(super) enum Role {
@@ -19,6 +22,10 @@ pub(super) enum Role {
     Waiting(Waiting),
     /// It plays.
     Playing(Playing),
+    /// It wants a recorded stream that is being looked for.
+    Opening(Opening),
+    /// It watches a recorded stream.
+    Watching(Box<Watching>),
     /// It wants to publish what another client publishes.
     Claiming(Box<Claim>),
     /// It publishes.
@@ -32,6 +39,10 @@ pub(super) enum RoleEvent {
     /// A stream that the session writes itself has more.
     Newer,
     Publishing(Happened),
+    /// A recorded stream was found, or was not.
+    Opened(Box<Result<Opened, Reason>>),
+    /// What the viewer of a recorded stream is to be told.
+    Told(Told),
 }
 
 impl Role {
@@ -39,7 +50,11 @@ impl Role {
     fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Waiting(waiting) => Some(waiting.until),
-            Self::Playing(_) | Self::Claiming(_) | Self::Publishing(_) => None,
+            Self::Playing(_)
+            | Self::Opening(_)
+            | Self::Watching(_)
+            | Self::Claiming(_)
+            | Self::Publishing(_) => None,
         }
     }
 
@@ -56,6 +71,8 @@ impl Role {
                     () = own.newer() => RoleEvent::Newer,
                 },
             },
+            Self::Opening(opening) => RoleEvent::Opened(Box::new(opening.next().await)),
+            Self::Watching(watching) => RoleEvent::Told(watching.seat.told().await),
             Self::Claiming(claim) => RoleEvent::Publishing(claim.next().await),
             Self::Publishing(publishing) => RoleEvent::Publishing(publishing.next().await),
         }
@@ -116,7 +133,12 @@ impl Roles {
                 place: Place::Seat(seat),
                 ..
             }) => Some((*id, seat)),
-            Role::Playing(_) | Role::Waiting(_) | Role::Claiming(_) | Role::Publishing(_) => None,
+            Role::Playing(_)
+            | Role::Waiting(_)
+            | Role::Opening(_)
+            | Role::Watching(_)
+            | Role::Claiming(_)
+            | Role::Publishing(_) => None,
         })
     }
 
@@ -127,7 +149,12 @@ impl Roles {
                 stream,
                 place: Place::Own(own),
             }) => Some((*id, &*stream, &mut **own)),
-            Role::Playing(_) | Role::Waiting(_) | Role::Claiming(_) | Role::Publishing(_) => None,
+            Role::Playing(_)
+            | Role::Waiting(_)
+            | Role::Opening(_)
+            | Role::Watching(_)
+            | Role::Claiming(_)
+            | Role::Publishing(_) => None,
         })
     }
 
@@ -143,7 +170,7 @@ impl Roles {
             Role::Waiting(Waiting { stream, .. }) | Role::Playing(Playing { stream, .. }) => {
                 Some(stream)
             }
-            Role::Claiming(_) | Role::Publishing(_) => None,
+            Role::Opening(_) | Role::Watching(_) | Role::Claiming(_) | Role::Publishing(_) => None,
         })
     }
 
@@ -151,6 +178,18 @@ impl Roles {
     pub(super) fn playing(&self) -> Option<u32> {
         let mut all = self.all.iter();
         all.find_map(|(id, role)| matches!(role, Role::Playing(_)).then_some(*id))
+    }
+
+    /// The message stream on which a recorded stream is watched, and its seat.
+    pub(super) fn watching(&self) -> Option<(u32, &recorded::SeatHandle)> {
+        self.all.iter().find_map(|(id, role)| match role {
+            Role::Watching(watching) => Some((*id, &watching.seat)),
+            Role::Playing(_)
+            | Role::Waiting(_)
+            | Role::Opening(_)
+            | Role::Claiming(_)
+            | Role::Publishing(_) => None,
+        })
     }
 
     /// The earliest time at which one of them is [`Roles::due`].

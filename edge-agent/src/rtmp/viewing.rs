@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use contract::reason::Reason;
 use edge_core::live::Form;
-use edge_core::session::{Output, PlayerWish, Wanted};
+use edge_core::session::{Part, PlayerWish, Wanted};
 use tokio::sync::watch;
 
 use super::driver::{Driver, joined};
 use super::mixing::Own;
 use super::relay;
 use super::roles::Role;
+use super::watching;
 use super::way::{Way, target};
 use crate::control::Settings;
 use crate::live::{Head, HubState, Seat, SeatHandle, Subscription};
@@ -43,6 +44,8 @@ pub(super) struct Waiting {
     pub(super) stream: Stream,
     /// When it is told that there is none.
     pub(super) until: Duration,
+    /// What it is given then, where a recorded stream is meant too.
+    otherwise: Option<Box<(Way, Part)>>,
 }
 
 /// A client that plays.
@@ -60,7 +63,7 @@ pub(super) enum Place {
 }
 
 impl Driver {
-    pub(super) async fn subscribe(&mut self, wanted: Wanted) {
+    pub(super) async fn subscribe(&mut self, wanted: Wanted, part: Part) {
         let stream_id = wanted.stream_id;
         let settings = self.plane.settings();
         let snapshot = settings.snapshot.as_deref();
@@ -70,6 +73,12 @@ impl Driver {
             self.session.play_failed(stream_id, Reason::Destination);
             return;
         };
+        if watching::is_recorded(way.mode, part.from) {
+            self.open_recorded(stream_id, way, part);
+            return;
+        }
+        let otherwise = watching::falls_back(way.mode, part.from);
+        let otherwise = otherwise.then(|| Box::new((way.clone(), part)));
         self.record
             .update(|record| record.next_hop = Some(target(key.next)));
         let (subscription, starts) = self.plane.live.subscribe(key);
@@ -86,6 +95,7 @@ impl Driver {
                 state,
             },
             until: self.plane.context.clock.now() + wait,
+            otherwise,
         };
         self.roles.put(stream_id, Role::Waiting(waiting));
         self.stream_is(stream_id, now_is).await;
@@ -96,15 +106,20 @@ impl Driver {
         match (self.roles.get(stream_id), state) {
             (Some(Role::Waiting(_)), HubState::Live) => self.take_seat(stream_id).await,
             (Some(Role::Waiting(_)), HubState::Ended(reason)) => {
-                self.roles.take(stream_id);
-                self.session.play_failed(stream_id, reason);
+                self.waited_enough(stream_id, reason);
             }
             (Some(Role::Playing(_)), HubState::Ended(reason)) => {
                 self.leave(stream_id, Some(LAST_MEDIA)).await;
                 self.session.stream_ended(stream_id, reason);
             }
             (Some(Role::Waiting(_) | Role::Playing(_)), HubState::Waiting(_) | HubState::Live)
-            | (Some(Role::Claiming(_) | Role::Publishing(_)) | None, _) => {}
+            | (
+                Some(
+                    Role::Opening(_) | Role::Watching(_) | Role::Claiming(_) | Role::Publishing(_),
+                )
+                | None,
+                _,
+            ) => {}
         }
     }
 
@@ -119,14 +134,19 @@ impl Driver {
         }
     }
 
-    /// Nobody published the stream in time.
-    pub(super) fn waited_enough(&mut self, stream_id: u32) {
+    /// Nobody published the stream in time, or it ended before it was there.
+    pub(super) fn waited_enough(&mut self, stream_id: u32, why: Reason) {
         let Some(Role::Waiting(waiting)) = self.roles.take(stream_id) else {
             return;
         };
+        if let Some(otherwise) = waiting.otherwise {
+            let (way, part) = *otherwise;
+            self.open_recorded(stream_id, way, part);
+            return;
+        }
         let reason = match waiting.stream.subscription.hub().state() {
             HubState::Waiting(Some(trouble)) => trouble,
-            HubState::Waiting(None) | HubState::Live => Reason::StreamNotFound,
+            HubState::Waiting(None) | HubState::Live => why,
             HubState::Ended(reason) => reason,
         };
         self.session.play_failed(stream_id, reason);
@@ -134,6 +154,9 @@ impl Driver {
 
     /// Something that a player asks for.
     pub(super) async fn wish(&mut self, stream_id: u32, wish: PlayerWish) {
+        if self.recorded_wish(stream_id, wish).await {
+            return;
+        }
         if let PlayerWish::Seek { .. } = wish {
             self.session.seek_failed(stream_id);
         } else if let Some(Role::Playing(Playing { place, .. })) = self.roles.get(stream_id) {
@@ -151,24 +174,12 @@ impl Driver {
             return;
         };
         let stream = waiting.stream;
-        self.session.play_started(stream_id, false);
-        // What else came with the same bytes as `play` (its end, a fault) is done afterwards.
-        while let Some(output) = self.session.poll_output() {
-            match output {
-                Output::Send(bytes) => self.out.push(bytes),
-                later @ (Output::Changed
-                | Output::Subscribe(..)
-                | Output::Unsubscribe { .. }
-                | Output::Player { .. }
-                | Output::Length { .. }
-                | Output::Ask(_)
-                | Output::Publish(..)
-                | Output::Media(_)
-                | Output::Unpublish { .. }
-                | Output::Alive
-                | Output::Close(_)) => self.later.push_back(later),
-            }
+        if self.roles.watching().is_some() {
+            self.session.play_failed(stream_id, Reason::LimitReached);
+            return;
         }
+        self.session.play_started(stream_id, false);
+        self.gather();
         let hub = stream.subscription.hub();
         if let Some(hop) = hub.next_hop() {
             self.record.update(|record| record.next_hop = Some(hop));
@@ -199,8 +210,11 @@ impl Driver {
     /// A player leaves its stream. The socket is this session's own again, after what its worker had
     /// begun to write.
     pub(super) async fn leave(&mut self, stream_id: u32, patience: Option<Duration>) {
-        let Some(Role::Playing(Playing { stream, place })) = self.roles.take(stream_id) else {
-            return;
+        let (stream, place) = match self.roles.take(stream_id) {
+            Some(Role::Playing(Playing { stream, place })) => (stream, place),
+            Some(Role::Watching(watching)) => return self.leave_recording(watching).await,
+            Some(Role::Waiting(_) | Role::Opening(_) | Role::Claiming(_) | Role::Publishing(_))
+            | None => return,
         };
         match place {
             Place::Seat(mut seat) => {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use contract::address::HostPort;
 use contract::admit::Passage;
 use contract::hop::{HOP_LIFETIME_MS, HOP_PROPERTY, Hop};
-use contract::id::EdgeId;
+use contract::id::{EdgeId, RouteId};
 use contract::name::StreamName;
 use contract::report::HopTarget;
-use contract::route::LiveSettings;
+use contract::route::{CacheSettings, LiveSettings, StreamMode};
 use contract::routing::NextHop;
 use contract::snapshot::Snapshot;
 use edge_core::session::{Session, Wanted};
@@ -17,6 +17,7 @@ use rtmp::client::ConnectOptions;
 
 use crate::clock::now_ms;
 use crate::live::HubKey;
+use crate::recorded::RecordingKey;
 use crate::sessions;
 
 /// The way to a stream.
@@ -32,6 +33,10 @@ pub(super) struct Way {
     hop: Hop,
     /// How the stream's route waits and lingers.
     pub(super) live: LiveSettings,
+    /// What its route's streams are.
+    pub(super) mode: StreamMode,
+    /// What its route stores of recorded streams.
+    pub(super) cache: CacheSettings,
 }
 
 impl Way {
@@ -44,10 +49,10 @@ impl Way {
     ) -> Option<Self> {
         let facts = session.facts()?;
         let route = snapshot.routes.iter();
-        let live = route
+        let (live, mode, cache) = route
             .clone()
             .find(|route| route.id == wanted.passage.route)
-            .map(|route| route.live)
+            .map(|route| (route.live, route.mode, route.cache))
             .unwrap_or_default();
         let mut edges: Vec<EdgeId> = Vec::new();
         if let Some(hop) = &facts.hop {
@@ -68,6 +73,8 @@ impl Way {
             },
             passage: wanted.passage,
             live,
+            mode,
+            cache,
         })
     }
 
@@ -85,6 +92,21 @@ impl Way {
     pub(super) fn key(&self) -> Option<HubKey> {
         Some(HubKey {
             route: self.passage.route,
+            next: *self.passage.next.first()?,
+            host: self.host.clone(),
+            app: self.passage.app.clone(),
+            stream: self.stream.clone(),
+        })
+    }
+
+    /// The route by which it goes.
+    pub(super) fn route(&self) -> RouteId {
+        self.passage.route
+    }
+
+    /// What tells this stream from others where it is a recorded one.
+    pub(super) fn recording_key(&self) -> Option<RecordingKey> {
+        Some(RecordingKey {
             next: *self.passage.next.first()?,
             host: self.host.clone(),
             app: self.passage.app.clone(),

@@ -47,8 +47,19 @@ impl Index {
         self.tick
     }
 
-    /// Enters a part, in the place of one of the same name. Returns its mark.
-    pub(super) fn enter(&mut self, name: &PartName, note: Bytes, size: u64, place: Place) -> u64 {
+    /// A mark for a part that is going to be entered.
+    pub(super) fn mark(&mut self) -> u64 {
+        self.next()
+    }
+
+    /// Enters a part under a mark, in the place of one of the same name.
+    pub(super) fn enter(
+        &mut self,
+        name: &PartName,
+        mark: u64,
+        (note, size): (Bytes, u64),
+        place: Place,
+    ) {
         self.remove(name);
         let used = self.next();
         self.bytes += size;
@@ -61,11 +72,10 @@ impl Index {
             size,
             place,
             used,
-            mark: used,
+            mark,
         };
         let object = self.objects.entry(name.object.clone()).or_default();
         object.insert(name.part, entry);
-        used
     }
 
     fn entry(&mut self, name: &PartName) -> Option<&mut Entry> {
@@ -120,8 +130,8 @@ impl Index {
     }
 
     /// Takes a part out that memory let go, unless it is elsewhere too.
-    pub(super) fn forgotten(&mut self, name: &PartName) {
-        let alone = |entry: &mut Entry| matches!(entry.place, Place::Memory);
+    pub(super) fn forgotten(&mut self, name: &PartName, mark: u64) {
+        let alone = |entry: &mut Entry| entry.mark == mark && matches!(entry.place, Place::Memory);
         if self.entry(name).is_some_and(alone) {
             self.remove(name);
         }
@@ -188,9 +198,9 @@ mod tests {
     fn the_least_used_part_on_disk_goes_first() {
         let mut index = Index::default();
         for part in 0..3 {
-            index.enter(&name(part), Bytes::new(), 10, Place::Disk);
+            index.enter(&name(part), part, (Bytes::new(), 10), Place::Disk);
         }
-        index.enter(&name(3), Bytes::new(), 10, Place::Memory);
+        index.enter(&name(3), 3, (Bytes::new(), 10), Place::Memory);
         index.find(&name(0)).unwrap();
         assert_eq!(index.too_much(30), None);
         assert_eq!(index.too_much(20), Some(name(1)));
@@ -203,12 +213,13 @@ mod tests {
     #[test]
     fn a_later_part_of_the_same_name_is_another() {
         let mut index = Index::default();
-        let first = index.enter(&name(1), Bytes::new(), 10, Place::Memory);
-        let second = index.enter(&name(1), Bytes::new(), 20, Place::Memory);
+        let (first, second) = (index.mark(), index.mark());
+        index.enter(&name(1), first, (Bytes::new(), 10), Place::Memory);
+        index.enter(&name(1), second, (Bytes::new(), 20), Place::Memory);
         assert!(!index.moved(&name(1), first, Place::Disk));
         assert!(!index.remove_marked(&name(1), first));
         assert!(index.moved(&name(1), second, Place::Disk));
-        index.forgotten(&name(1));
+        index.forgotten(&name(1), second);
         assert_eq!(index.sums(), (1, 20));
         assert_eq!(index.remove(&name(1)), Some(true));
         assert_eq!(index.sums(), (0, 0));

@@ -122,7 +122,7 @@ async fn what_is_purged_is_gone_also_after_a_restart() {
     let store = Store::open(&config);
     fill(&store, "a", 2).await;
     fill(&store, "b", 2).await;
-    assert_eq!(store.remove("a").await, 2);
+    assert_eq!(store.remove("a"), 2);
     assert_eq!(store.get("a", 0).await, None);
     assert_eq!(store.get("b", 0).await, Some(body(0)));
     assert_eq!(store.clear(), 1);

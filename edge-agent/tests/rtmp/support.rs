@@ -20,8 +20,10 @@ use edge_agent::clock::Clock;
 use edge_agent::context::Context;
 use edge_agent::control::Settings;
 use edge_agent::dial::Dialer;
+use edge_agent::recorded::Recordings;
 use edge_agent::sessions::{Sessions, Totals};
 use edge_agent::stop::Stop;
+use edge_agent::store::Store;
 use edge_agent::streams::Streams;
 use rtmp::client::{self, ConnectOptions};
 use rtmp::{Limits, Message, MessageKind, server};
@@ -148,6 +150,7 @@ impl Edge {
             sessions: Sessions::new(totals.clone()),
             totals,
             streams: Streams::default(),
+            recordings: Recordings::new(Store::nothing()),
             dialer: Dialer::new(),
             webhooks: edge_agent::webhook::Webhooks::new(Dialer::new()),
             clock: Clock::new(),

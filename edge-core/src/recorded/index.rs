@@ -86,6 +86,23 @@ impl<P: Copy> Index<P> {
         self.pieces.retain(|_, known| !gone(&known.place));
     }
 
+    /// Forgets a piece.
+    pub fn remove(&mut self, from: u32) {
+        self.pieces.remove(&from);
+    }
+
+    /// Says that there is nothing from here on, where the end is not known better.
+    pub fn ends_before(&mut self, at: u32) {
+        self.end.get_or_insert(at.saturating_sub(1));
+    }
+
+    /// Where one who asked for this time begins, because nothing earlier came.
+    #[must_use]
+    pub fn jump(&self, at: u32) -> Option<u32> {
+        let (_, began) = self.jumps.range(..=at).next_back()?;
+        (at < *began).then_some(*began)
+    }
+
     /// Remembers that who asked for a time was given a later one.
     pub fn jumped(&mut self, asked: u32, began: u32) {
         if asked < began {
@@ -111,11 +128,11 @@ impl<P: Copy> Index<P> {
         if self.end.is_some_and(|end| at > end) {
             return Found::End;
         }
-        if let Some((_, began)) = self.jumps.range(..=at).next_back()
-            && at < *began
-            && self.pieces.contains_key(began)
+        if let Some(began) = self
+            .jump(at)
+            .filter(|began| self.pieces.contains_key(began))
         {
-            return Found::Piece(*began);
+            return Found::Piece(began);
         }
         let until = self.pieces.range(at..).next().map(|(from, _)| *from);
         Found::Hole { exact, until }

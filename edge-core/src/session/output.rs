@@ -85,6 +85,8 @@ pub struct Part {
     pub duration_ms: Option<u32>,
     /// Whether what plays on this message stream ends; else this follows it.
     pub reset: bool,
+    /// What the player said that it buffers.
+    pub buffer_ms: Option<u32>,
 }
 
 /// What a player may ask for while it plays.
@@ -102,6 +104,11 @@ pub enum PlayerWish {
     Seek {
         /// Milliseconds from the begin.
         position_ms: u32,
+    },
+    /// The player buffers so much.
+    Buffer {
+        /// The buffer.
+        length_ms: u32,
     },
     /// Audio, or none.
     Audio(bool),

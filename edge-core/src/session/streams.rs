@@ -45,6 +45,10 @@ impl Session {
             from: play.from(),
             duration_ms: (play.duration >= 0.0).then_some(play.duration as u32),
             reset: play.reset,
+            buffer_ms: self
+                .buffer
+                .filter(|(stream_id, _)| *stream_id == play.stream_id)
+                .map(|(_, length_ms)| length_ms),
         };
         self.begin_stream(at, &play.name, (kind, Then::Play(part)), door);
     }

@@ -40,6 +40,12 @@ impl Session {
         self.fail(stream_id, reason);
     }
 
+    /// A player has been sent all that it asked for of a recorded stream. It may go back.
+    pub fn play_complete(&mut self, stream_id: u32) {
+        self.wire.play_complete(stream_id);
+        self.flush();
+    }
+
     /// A player goes on from another place.
     pub fn sought(&mut self, stream_id: u32) {
         self.wire.sought(stream_id);

@@ -155,6 +155,18 @@ impl Session {
         self.send_command(stream_id, &command);
     }
 
+    /// Tells a player that it has all it asked for of a recorded stream: `onPlayStatus` with
+    /// `NetStream.Play.Complete`, then its end.
+    pub fn play_complete(&mut self, stream_id: u32) {
+        let complete = Value::object([
+            ("level", "status".into()),
+            ("code", "NetStream.Play.Complete".into()),
+        ]);
+        let values = [Value::from("onPlayStatus"), complete];
+        self.link.send(&data::message(stream_id, 0, &values));
+        self.stream_eof(stream_id);
+    }
+
     /// Ends what a player is sent: `NetStream.Play.Stop` and StreamEOF.
     pub fn stream_eof(&mut self, stream_id: u32) {
         self.status(

@@ -7,6 +7,9 @@ use super::change::{Noun, Subject};
 use super::orders::give;
 use super::{App, Caller, Error, Permission};
 
+/// What URLs begin with: of HTTP objects, and of recorded streams.
+const SCHEMES: [&str; 4] = ["http", "https", "rtmp", "rtmps"];
+
 /// A purge that was ordered; its receipts stand with the order of this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Purge {
@@ -23,11 +26,11 @@ pub async fn create(app: &App, caller: &Caller, scope: PurgeScope) -> Result<Pur
     let name = match &scope {
         PurgeScope::All => "all".to_owned(),
         PurgeScope::Url { url } => match url::Url::parse(url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => url.clone(),
+            Ok(parsed) if SCHEMES.contains(&parsed.scheme()) => url.clone(),
             Ok(_) => {
                 return Err(Error::field(
                     "url",
-                    "it begins with `http://` or `https://`",
+                    "it begins with `http://`, `https://`, `rtmp://` or `rtmps://`",
                 ));
             }
             Err(fault) => return Err(Error::field("url", fault)),

@@ -18,7 +18,7 @@ use super::page::{Frame, Section};
 use super::parts::{State, Tone};
 use super::visitor::{Answer, Visitor, go, show};
 use crate::app::routes::{
-    self, IdentityKind, Route, RouteAction, RouteKind, Scoped, SecondPublisher,
+    self, IdentityKind, Route, RouteAction, RouteKind, Scoped, SecondPublisher, StreamMode,
 };
 use crate::app::{Error, Permission, Window, origins, webhooks};
 use reading::{at_its_field, filled, read};
@@ -132,6 +132,7 @@ struct EditPage {
     clusters: Vec<Choice>,
     planes: Vec<Choice>,
     kinds: Vec<Choice>,
+    modes: Vec<Choice>,
     second_publishers: Vec<Choice>,
     actions: Vec<Choice>,
     identities: Vec<Choice>,
@@ -197,6 +198,12 @@ impl EditPage {
             is_new,
             clusters: all_clusters,
             planes: vec![Choice::new("rtmp", "RTMP"), Choice::new("http", "HTTP")],
+            // Tunnels are not served yet.
+            modes: StreamMode::ALL
+                .into_iter()
+                .filter(|mode| *mode != StreamMode::Tunnel)
+                .map(|mode| Choice::new(mode.as_str(), mode.sentence()))
+                .collect(),
             second_publishers: SecondPublisher::ALL
                 .map(|one| Choice::new(one.as_str(), one.sentence()))
                 .into(),
@@ -346,7 +353,7 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
 mod tests {
     use crate::fixture::Server;
 
-    const FIELDS: [(&str, &str); 15] = [
+    const FIELDS: [(&str, &str); 16] = [
         ("name", "live"),
         ("order", "10"),
         ("enabled", "on"),
@@ -357,6 +364,7 @@ mod tests {
         ("action", "serve"),
         ("wait_ms", "3000"),
         ("linger_ms", "5000"),
+        ("mode", "recorded"),
         ("hold_ms", "4000"),
         ("second_publisher", "take_over"),
         ("gather_ms", "50"),
@@ -389,9 +397,15 @@ mod tests {
             (
                 &route["rewrite"],
                 &route["default_effect"],
-                &route["identity"][0]
+                &route["identity"][0],
+                &route["mode"]
             ),
-            (&"studio/*".into(), &"allow".into(), &"play_token".into())
+            (
+                &"studio/*".into(),
+                &"allow".into(),
+                &"play_token".into(),
+                &"recorded".into()
+            )
         );
         let path = format!("/routes/{}", route["id"].as_str().unwrap());
         assert_eq!(

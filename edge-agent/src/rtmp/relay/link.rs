@@ -35,10 +35,20 @@ pub(super) struct Link {
 impl Link {
     /// Connects to a server behind, up to its answer to `connect`, within one try's time.
     pub(super) async fn open(plane: &Plane, way: &Way, next: NextHop) -> Result<Self, Failure> {
+        Self::open_within(plane, way, next, Limits::default()).await
+    }
+
+    /// The same, with these bounds on what the server sends.
+    pub(super) async fn open_within(
+        plane: &Plane,
+        way: &Way,
+        next: NextHop,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
         let settings = plane.settings();
         let snapshot = settings.snapshot.as_deref().ok_or(Failure::Unreachable)?;
         let work = async {
-            let mut link = Self::dial(plane, way, next, snapshot).await?;
+            let mut link = Self::dial(plane, way, next, snapshot, limits).await?;
             loop {
                 match link.event().await? {
                     Event::Connected { .. } => return Ok(link),
@@ -76,6 +86,7 @@ impl Link {
         way: &Way,
         next: NextHop,
         snapshot: &Snapshot,
+        limits: Limits,
     ) -> Result<Self, Failure> {
         let dialer = &plane.context.dialer;
         let (dialed, options) = match next {
@@ -98,7 +109,7 @@ impl Link {
         let clock = plane.context.clock;
         Ok(Self {
             conn,
-            session: client::Session::new(options, Limits::default(), clock.now()),
+            session: client::Session::new(options, limits, clock.now()),
             clock,
             input: BytesMut::new(),
             out: BytesMut::new(),

@@ -25,7 +25,7 @@ fn a_client_publishes_and_plays_at_once() {
     let mut pair = both();
     assert!(matches!(&pair.wishes[..], [
         Output::Publish(mine, PublishKind::Live),
-        Output::Subscribe(theirs, Part { from: PlayFrom::LiveOrRecorded, duration_ms: None, reset: true }),
+        Output::Subscribe(theirs, Part { from: PlayFrom::LiveOrRecorded, duration_ms: None, reset: true, .. }),
     ] if mine.stream_id == 1 && theirs.stream_id == 2));
     let media = Message::new(rtmp::MessageKind::Audio, 7, 1, vec![0xaf, 1, 0]);
     assert!(pair.client.send_media(&media));

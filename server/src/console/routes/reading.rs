@@ -10,7 +10,7 @@ use contract::rule::Effect;
 use crate::app::Error;
 use crate::app::routes::{
     CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind, Scoped,
-    SecondPublisher,
+    SecondPublisher, StreamMode,
 };
 use crate::console::form::Form;
 
@@ -52,6 +52,7 @@ pub(super) fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
             "webhook",
             it.webhook.map_or_else(String::new, |id| id.to_string()),
         )
+        .with("mode", it.mode.as_str())
         .with("wait_ms", it.live.wait_ms)
         .with("linger_ms", it.live.linger_ms)
         .with("hold_ms", it.live.hold_ms)
@@ -141,7 +142,10 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
             Effect::Deny
         },
         webhook,
-        mode: present.it.mode,
+        mode: StreamMode::ALL
+            .into_iter()
+            .find(|one| form.has("mode", one.as_str()))
+            .unwrap_or_default(),
         live,
         cache,
     };
