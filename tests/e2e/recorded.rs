@@ -36,7 +36,7 @@ impl Recorded {
         let recorded = Recorded {
             world,
             route,
-            folder: tempfile::tempdir().unwrap(),
+            folder: tempfile::tempdir().expect("a folder"),
         };
         recorded.record("r.flv", TIMES);
         recorded
@@ -51,7 +51,9 @@ impl Recorded {
 
     /// Fetches through an edge (or the origin itself, by its address) and returns the file.
     fn fetch(&self, address: &str, name: &str, arguments: &[&str]) -> PathBuf {
-        let number = std::fs::read_dir(self.folder.path()).unwrap().count();
+        let number = std::fs::read_dir(self.folder.path())
+            .expect("the folder is there")
+            .count();
         let file = self.folder.path().join(format!("{number}.flv"));
         let url = format!("rtmp://{address}/vod/{name}");
         let outcome = media::download(&url, arguments, &file);

@@ -174,14 +174,17 @@ impl Work {
         while !head.is_whole() {
             let message = match next.take() {
                 Some(message) => message,
-                None => match link.event().await.ok()? {
-                    Event::Media(message) => message,
-                    event if is_end(&event) => {
+                None => {
+                    let event = link.event().await.ok()?;
+                    if is_end(&event) {
                         head.end();
                         break;
                     }
-                    _other => continue,
-                },
+                    let Event::Media(message) = event else {
+                        continue;
+                    };
+                    message
+                }
             };
             self.counts.fetched(message.payload.len() as u64);
             if is_complete(&message) {
@@ -226,7 +229,16 @@ impl Work {
                     }
                     Event::Status { code, .. } if code == "NetStream.Play.Start" => None,
                     Event::Media(message) => Some(message),
-                    _other => continue,
+                    Event::Connected { .. }
+                    | Event::Rejected { .. }
+                    | Event::Status { .. }
+                    | Event::Answer { .. }
+                    | Event::Command { .. }
+                    | Event::StreamBegin { .. }
+                    | Event::StreamEof { .. }
+                    | Event::StreamIsRecorded { .. }
+                    | Event::PingResponse { .. }
+                    | Event::Other(_) => continue,
                 };
                 return Ok((stream_id, first));
             }
@@ -411,7 +423,16 @@ fn is_end(event: &Event) -> bool {
             code.as_str(),
             "NetStream.Play.Stop" | "NetStream.Play.Complete" | "NetStream.Play.UnpublishNotify"
         ),
-        _other => false,
+        Event::Connected { .. }
+        | Event::Rejected { .. }
+        | Event::StreamReady { .. }
+        | Event::Media(_)
+        | Event::Answer { .. }
+        | Event::Command { .. }
+        | Event::StreamBegin { .. }
+        | Event::StreamIsRecorded { .. }
+        | Event::PingResponse { .. }
+        | Event::Other(_) => false,
     }
 }
 
