@@ -12,7 +12,7 @@ use crate::harness::world::World;
 const SOON: Duration = Duration::from_secs(10);
 
 #[test]
-fn the_second_client_gets_an_object_from_the_cache_and_counts_are_exact() {
+fn a14_the_second_client_gets_an_object_from_the_cache_and_counts_are_exact() {
     let world = World::start(1);
     let edge = world.edges[0].http();
     world.origin.put("/media/a.ts", b"segment");

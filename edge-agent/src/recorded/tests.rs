@@ -45,10 +45,11 @@ fn feed(fill: &Fill, halves: std::ops::Range<u32>) {
 
 /// The fetch that a viewer at this place has to start.
 fn started(recording: &Arc<Recording>, place: Place) -> Fill {
-    match recording.step(place, None) {
-        Step::Start(fill) => fill,
-        other => panic!("{other:?}"),
-    }
+    let step = recording.step(place, None);
+    let Step::Start(fill) = step else {
+        panic!("{step:?}");
+    };
+    fill
 }
 
 async fn filled(recordings: &Recordings, seconds: u32) -> Arc<Recording> {
@@ -64,11 +65,14 @@ async fn filled(recordings: &Recordings, seconds: u32) -> Arc<Recording> {
 }
 
 async fn piece(recording: &Arc<Recording>, from: u32) -> Arc<Piece> {
-    match recording.step(Place::In { from, next: 0 }, None) {
-        Step::Piece(piece) => piece,
-        Step::Read(note, part) => recording.read(note, part).await.unwrap(),
-        other => panic!("{from}: {other:?}"),
+    let step = recording.step(Place::In { from, next: 0 }, None);
+    if let Step::Read(note, part) = step {
+        return recording.read(note, part).await.unwrap();
     }
+    let Step::Piece(piece) = step else {
+        panic!("{from}: {step:?}");
+    };
+    piece
 }
 
 #[tokio::test]
