@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::id::{ClientId, GroupId};
+use crate::limit::Limits;
 use crate::name::Name;
 use crate::secret::Secret;
 
@@ -29,6 +30,9 @@ pub struct Client {
     /// What its stream password is checked against.
     #[serde(default)]
     pub stream_password: Option<StreamPassword>,
+    /// What it may have at once, over the whole cluster.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A named set of clients.

@@ -71,6 +71,7 @@ pub struct Directory {
     groups: BTreeMap<GroupId, Group>,
     assignments: BTreeMap<AssignmentId, Assignment>,
     clients_by_name: HashMap<String, ClientId>,
+    measured_clients: usize,
     clients_by_network: Networks<ClientId>,
     assignments_by_subject: HashMap<Subject, Vec<AssignmentId>>,
     assigned_networks: Networks<AssignmentId>,
@@ -137,6 +138,7 @@ impl Directory {
         self.remove_client(client.id);
         self.clients_by_name
             .insert(client.name.as_str().to_owned(), client.id);
+        self.measured_clients += usize::from(client.limits.measures_bits());
         for network in &client.networks {
             self.clients_by_network.insert(*network, client.id);
         }
@@ -147,6 +149,7 @@ impl Directory {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
+        self.measured_clients -= usize::from(client.limits.measures_bits());
         if self.clients_by_name.get(client.name.as_str()) == Some(&id) {
             self.clients_by_name.remove(client.name.as_str());
         }
@@ -192,6 +195,12 @@ impl Directory {
     #[must_use]
     pub fn client_by_name(&self, name: &str) -> Option<&Client> {
         self.clients.get(self.clients_by_name.get(name)?)
+    }
+
+    /// Whether the bytes of any client must be measured for its limits.
+    #[must_use]
+    pub fn measures_clients(&self) -> bool {
+        self.measured_clients > 0
     }
 
     /// The client whose network holds the address; the longest prefix wins, then the lower id.

@@ -4,6 +4,7 @@ use crate::address::Requested;
 use crate::client::Client;
 use crate::facts::{Action, Facts, Proof};
 use crate::id::{ClientId, ClusterId, EdgeId, KeyId, OriginId, RouteId, RuleId};
+use crate::limit::Limits;
 use crate::origin::{Origin, Reach};
 use crate::pattern::Pattern;
 use crate::protocol::{Ingress, Plane};
@@ -66,6 +67,7 @@ pub(crate) fn client(id: u128, name: &str) -> Client {
         groups: Vec::new(),
         networks: Vec::new(),
         stream_password: None,
+        limits: Limits::default(),
     }
 }
 
@@ -91,6 +93,7 @@ pub(crate) fn route(id: RouteId, kind: RouteKind) -> Route {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        limits: Limits::default(),
     }
 }
 
@@ -107,6 +110,7 @@ fn neighbor(id: EdgeId, name: &str) -> Neighbor {
         ),
         rtmps: None,
         http: None,
+        limits: Limits::default(),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod fault;
 pub mod hop;
 pub mod id;
 pub mod key_set;
+pub mod limit;
 pub mod name;
 pub mod nonce;
 pub mod order;

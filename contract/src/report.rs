@@ -16,6 +16,7 @@ use crate::fault::FieldFault;
 use crate::id::{
     AssignmentId, BootId, ClientId, DecisionId, EdgeId, OriginId, RouteId, RuleId, SessionId,
 };
+use crate::limit::{ClusterCounts, Count};
 use crate::order::OrderReceipt;
 use crate::protocol::Ingress;
 use crate::reason::Reason;
@@ -56,10 +57,14 @@ pub struct Report {
     pub origins: BTreeMap<OriginId, Reachability>,
     /// Orders that it has carried out since the last report that was answered.
     pub receipts: Vec<OrderReceipt>,
+    /// What it counts where a limit is shared with the other edges of its cluster; not nothing, and
+    /// at most [`crate::limit::MAX_COUNTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<Count>,
 }
 
 /// What the server answers to a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportAnswer {
     /// The sequence that it has now.
     pub sequence: u64,
@@ -67,6 +72,9 @@ pub struct ReportAnswer {
     pub at_ms: u64,
     /// Whether the next report must be whole, because the server was restarted.
     pub wants_whole: bool,
+    /// What the other edges of its cluster count.
+    #[serde(default)]
+    pub cluster: ClusterCounts,
 }
 
 /// Where an edge listens; `None` where it does not.

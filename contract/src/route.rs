@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::FieldFault;
 use crate::id::{OriginId, RouteId, WebhookId};
+use crate::limit::Limits;
 use crate::name::{AppName, Name};
 use crate::pattern::Pattern;
 use crate::protocol::Plane;
@@ -54,6 +55,9 @@ pub struct Route {
     pub live: LiveSettings,
     /// What is cached, for HTTP.
     pub cache: CacheSettings,
+    /// What it may have at once, over the whole cluster.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// Whether the client names the origin itself.
@@ -338,6 +342,7 @@ impl Route {
                 "a number of bytes, 0 for off or -1 for unlimited",
             );
         }
+        faults.extend(self.limits.faults());
         faults
     }
 }

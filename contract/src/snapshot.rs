@@ -13,6 +13,7 @@ use crate::address::HostPort;
 use crate::fault::FieldFault;
 use crate::id::{ClusterId, EdgeId, OriginId, RouteId};
 use crate::key_set::{KeySet, MAX_KEY_SETS};
+use crate::limit::Limits;
 use crate::name::Name;
 use crate::origin::Origin;
 use crate::route::Route;
@@ -65,6 +66,9 @@ pub struct Neighbor {
     pub rtmps: Option<HostPort>,
     /// Where its HTTP side is reached; `None` while it has not said.
     pub http: Option<HostPort>,
+    /// What it may have at once.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// How an edge stands with the server.

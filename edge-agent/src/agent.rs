@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::control::{self, Control, ControlError, Credential, JoinError, Parts};
 use crate::dial::Dialer;
+use crate::limits::Limits;
 use crate::listen::RtmpDoor;
 use crate::recorded::Recordings;
 use crate::sessions::Sessions;
@@ -117,6 +118,8 @@ impl Agent {
             status: address(status.as_ref()),
         };
         let stop = Stop::new();
+        let clock = Clock::new();
+        let limits = Limits::new(clock);
         let sessions = Sessions::new(control.totals());
         let dialer = Dialer::new();
         let store = open_store(&config).await;
@@ -128,7 +131,8 @@ impl Agent {
             streams: Streams::default(),
             webhooks: Webhooks::new(dialer.clone()),
             dialer,
-            clock: Clock::new(),
+            limits: limits.clone(),
+            clock,
             stop: stop.clone(),
         };
         let certificates = Certificates::open(config.certificates.clone());
@@ -162,6 +166,7 @@ impl Agent {
             faults: certificates.faults(),
             listeners: listeners(&config, addresses, &credential.server),
             grace: config.grace,
+            limits,
         };
         let recordings = context.recordings.clone();
         let mut link = control.spawn(parts, &link_done);

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::control::Settings;
 use crate::dial::Dialer;
+use crate::limits::Limits;
 use crate::recorded::Recordings;
 use crate::sessions::{Sessions, Totals};
 use crate::stop::Stop;
@@ -31,6 +32,8 @@ pub struct Context {
     pub dialer: Dialer,
     /// The only way to applications that are asked who may come in.
     pub webhooks: Webhooks,
+    /// What is counted for limits.
+    pub limits: Limits,
     /// Time for the machines of `edge-core`.
     pub clock: Clock,
     /// When to come to an end.

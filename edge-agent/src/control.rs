@@ -11,6 +11,7 @@ mod disk;
 mod join;
 mod keep;
 mod link;
+mod measure;
 mod poll;
 mod report;
 mod state;
@@ -38,6 +39,7 @@ pub use work::Purger;
 
 use crate::clock::now_ms;
 use crate::dial::Dialer;
+use crate::limits::Limits;
 use crate::sessions::{Sessions, Totals};
 use crate::streams::Streams;
 
@@ -87,6 +89,8 @@ pub struct Parts {
     pub listeners: Listeners,
     /// How long the edge serves while the server is silent.
     pub grace: Duration,
+    /// What is counted for limits.
+    pub limits: Limits,
 }
 
 /// The edge's end of the link.
@@ -181,7 +185,15 @@ impl Control {
             data_dir: self.data_dir,
             grace: parts.grace,
         };
+        tasks.spawn(measure::run(
+            parts.limits.clone(),
+            self.settings.clone(),
+            parts.sessions.clone(),
+            done.clone(),
+        ));
         let reporter = report::Reporter {
+            settings: self.settings,
+            limits: parts.limits,
             link: self.link,
             keep: self.keep,
             kept: self.progress,

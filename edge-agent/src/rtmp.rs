@@ -25,6 +25,7 @@ use edge_core::upstream::{Absent, Upstreams};
 use crate::clock::now_ms;
 use crate::context::Context;
 use crate::control::Settings;
+use crate::limits::Limits;
 use crate::live::{HubKey, Live};
 use crate::socket::Socket;
 
@@ -90,10 +91,11 @@ impl Plane {
 }
 
 /// The settings to judge by, now.
-fn door(settings: &Settings) -> Door<'_> {
+fn door<'a>(settings: &'a Settings, limits: &'a Limits) -> Door<'a> {
     Door {
         snapshot: settings.snapshot.as_deref(),
         directory: &settings.directory,
         at_ms: now_ms(),
+        limits: Some(limits.gate()),
     }
 }

@@ -9,15 +9,17 @@ mod log;
 mod session;
 mod totals;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contract::id::SessionId;
+use contract::id::{EdgeId, SessionId};
+use contract::limit::Holder;
 use contract::protocol::Ingress;
 use contract::reason::Reason;
 use contract::report::SessionRecord;
 
+use edge_core::limit::Moved;
 use session::Inner;
 pub use session::Session;
 pub use totals::{RouteCounts, Totals};
@@ -175,6 +177,17 @@ impl Sessions {
         }
         state.changed = later;
         records
+    }
+
+    /// What the sessions of each holder of limits moved since the last call. What is carried here
+    /// from another edge counts for this edge only: that one counts it for the others.
+    #[must_use]
+    pub fn moved(&self, edge: EdgeId) -> HashMap<Holder, Moved> {
+        let mut all = HashMap::new();
+        for inner in self.state().live_by_id.values() {
+            inner.moved_into(edge, &mut all);
+        }
+        all
     }
 
     fn changed(&self, inner: &Arc<Inner>) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use contract::counts::{CacheCounts, Totals};
 use contract::id::WebhookId;
+use contract::limit::LimitKind;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -23,6 +24,8 @@ pub struct Figures {
     pub sessions: usize,
     /// Records of ended sessions that no report took.
     pub forgotten: u64,
+    /// Sessions that a limit refused since this run began, by whose and which.
+    pub limits: BTreeMap<(&'static str, LimitKind), u64>,
     /// Live streams now.
     pub streams: usize,
     /// Their viewers.
@@ -69,6 +72,12 @@ pub struct WebhookCounts {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByReason {
     reason: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByLimit {
+    of: Text,
+    limit: Text,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -166,6 +175,19 @@ fn sessions(registry: &mut Registry, figures: &Figures) {
         refused.get_or_create(&label).inc_by(*count);
     }
     registry.register("sessions_refused", "Sessions refused, by reason", refused);
+    let limited = Family::<ByLimit, Counter>::default();
+    for ((of, kind), count) in &figures.limits {
+        let label = ByLimit {
+            of: Text((*of).to_owned()),
+            limit: Text(kind.as_str().to_owned()),
+        };
+        limited.get_or_create(&label).inc_by(*count);
+    }
+    registry.register(
+        "limit_refusals",
+        "Refusals by a limit since the agent was started, by whose and which limit it is",
+        limited,
+    );
     counter(
         registry,
         "received_bytes",

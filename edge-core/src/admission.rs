@@ -5,6 +5,7 @@
 //! refused. It does not know sockets or sessions, and dials nothing.
 
 pub mod adobe;
+pub mod limits;
 pub mod webhook;
 
 use contract::admit::{self, Decision, Passage, Verdict};
@@ -17,6 +18,8 @@ use contract::route::{IdentityKind, RouteAction, RouteKind};
 use contract::snapshot::Snapshot;
 use contract::token::TokenUse;
 
+use crate::limit::Gate;
+
 /// By what is judged, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Door<'a> {
@@ -26,6 +29,8 @@ pub struct Door<'a> {
     pub directory: &'a Directory,
     /// Now, in Unix milliseconds.
     pub at_ms: u64,
+    /// What is counted for limits; `None` where only a judgment is wanted.
+    pub limits: Option<Gate<'a>>,
 }
 
 /// What was decided on a connection, under an id by which it can be looked up.
@@ -45,8 +50,10 @@ pub struct Ruling {
     pub assignment: Option<AssignmentId>,
     /// The play token that identifies it.
     pub token: Option<TokenUse>,
-    /// Why it is refused, where more is known than the reason says; without secrets.
+    /// Why it is refused, where more is known than the reason says: for the record, without secrets.
     pub detail: Option<String>,
+    /// What of that the client is told.
+    pub told: Option<String>,
 }
 
 /// What becomes of a connection.
@@ -73,7 +80,10 @@ impl Ruling {
     /// What a client is told with a refusal: why, and under which id to look it up.
     #[must_use]
     pub fn says(&self, reason: Reason) -> String {
-        format!("{} ({})", reason.sentence(), self.id)
+        match &self.told {
+            Some(told) => format!("{}: {told} ({})", reason.sentence(), self.id),
+            None => format!("{} ({})", reason.sentence(), self.id),
+        }
     }
 
     /// Writes what was decided into a session's record.
@@ -108,6 +118,7 @@ pub fn judge(door: &Door<'_>, facts: &Facts) -> Ruling {
             | Outcome::Challenge { .. }
             | Outcome::Postpone => None,
         },
+        told: None,
         token: decision.token,
         outcome,
     }
@@ -125,6 +136,7 @@ pub fn refused(reason: Reason) -> Ruling {
         assignment: None,
         token: None,
         detail: None,
+        told: None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod cache;
+pub mod limit;
 pub mod live;
 pub mod media;
 pub mod recorded;

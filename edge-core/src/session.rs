@@ -13,6 +13,7 @@ mod asking;
 mod connect;
 mod judged;
 mod output;
+mod places;
 mod streams;
 mod telling;
 
@@ -32,6 +33,7 @@ use rtmp::{Fault, Limits};
 
 use crate::admission::{Door, Ruling};
 use asking::Asked;
+use crate::limit::Held;
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,8 @@ pub struct Session {
     asked_on_connect: bool,
     /// What the client said last that it buffers, and on which message stream.
     buffer: Option<(u32, u32)>,
+    /// Its places under limits, for as long as it is connected.
+    held: Vec<Held>,
     closing: bool,
     outputs: VecDeque<Output>,
 }
@@ -78,6 +82,8 @@ struct Active {
     kind: Kind,
     facts: Facts,
     ruling: Ruling,
+    /// Its places among the viewers or publishers.
+    _held: Vec<Held>,
 }
 
 enum Kind {
@@ -103,6 +109,7 @@ impl Session {
             asked: None,
             asked_on_connect: false,
             buffer: None,
+            held: Vec::new(),
             closing: false,
             outputs: VecDeque::new(),
         }
@@ -257,6 +264,8 @@ impl Session {
         self.flush();
         self.closing = true;
         self.active.clear();
+        self.asked = None;
+        self.held.clear();
         self.outputs.push_back(Output::Close(Closing {
             ending,
             reason,

@@ -33,6 +33,7 @@ pub mod generations;
 pub mod groups;
 pub mod join_tokens;
 pub mod key_sets;
+pub mod limits;
 mod live;
 pub mod logins;
 pub mod orders;
@@ -78,6 +79,7 @@ struct Inner {
     attempts: attempts::Attempts,
     publisher: publish::Publisher,
     live: live::Live,
+    limits: limits::Shared,
     questions: questions::Questions,
     stopping: CancellationToken,
 }
@@ -104,6 +106,7 @@ impl App {
             attempts: attempts::Attempts::default(),
             publisher: publish::Publisher::new(),
             live: live::Live::new(),
+            limits: limits::Shared::default(),
             questions: questions::Questions::default(),
             stopping: CancellationToken::new(),
         }));
@@ -186,6 +189,10 @@ impl App {
 
     fn live(&self) -> &live::Live {
         &self.0.live
+    }
+
+    fn limits(&self) -> &limits::Shared {
+        &self.0.limits
     }
 }
 

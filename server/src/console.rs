@@ -16,6 +16,7 @@ mod failure;
 mod form;
 mod groups;
 mod key_sets;
+mod limits;
 mod logins;
 mod named;
 mod names;

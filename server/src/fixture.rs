@@ -375,6 +375,7 @@ impl Agent {
             totals: Totals::default(),
             origins: BTreeMap::new(),
             receipts: Vec::new(),
+            counts: Vec::new(),
         };
         fill(&mut report);
         let answer = self.send(&report).await;

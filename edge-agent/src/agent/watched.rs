@@ -49,6 +49,7 @@ impl Watched for EdgeWatched {
             totals: self.context.totals.counts(),
             sessions: self.context.sessions.count(),
             forgotten: self.context.sessions.forgotten(),
+            limits: self.context.limits.refused(),
             streams: streams.len(),
             viewers: streams.iter().map(|stream| stream.viewers).sum(),
             objects: stored.objects,

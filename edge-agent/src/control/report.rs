@@ -3,27 +3,34 @@
 //! A report that was not answered is sent again as it is, so that nothing is lost or counted twice;
 //! what changes meanwhile waits for the next one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use contract::fault::FieldFault;
 use contract::id::BootId;
+use contract::limit::Count;
 use contract::order::OrderReceipt;
 use contract::report::{Listeners, MAX_REPORT_SESSIONS, Report, ReportAnswer};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Settings;
 use super::keep::{Keep, Progress};
 use super::link::{Link, LinkError};
 use super::state::LinkState;
 use crate::clock::now_ms;
 use crate::dial::Dialer;
+use crate::limits::Limits;
 use crate::sessions::Sessions;
 use crate::streams::Streams;
 
 /// How often an edge reports (laws.md, 1.12).
 const EVERY: Duration = Duration::from_secs(1);
+/// How soon it reports when what it counts for a shared limit changed: so that the other edges, which ask
+/// once a second, know it within 2 s (B15).
+const SOON: Duration = Duration::from_millis(250);
 /// How long the last report may take when the edge stops.
 const LAST: Duration = Duration::from_secs(2);
 /// From which difference of the clocks on it is spoken of (laws.md, 2.9).
@@ -36,6 +43,8 @@ pub(super) struct Reporter {
     pub(super) kept: Progress,
     pub(super) state: LinkState,
     pub(super) sessions: Sessions,
+    pub(super) settings: watch::Receiver<Arc<Settings>>,
+    pub(super) limits: Limits,
     pub(super) streams: Streams,
     pub(super) dialer: Dialer,
     pub(super) faults: watch::Receiver<Vec<FieldFault>>,
@@ -54,13 +63,21 @@ pub(super) struct Pending {
 
 impl Reporter {
     pub(super) async fn run(mut self, done: CancellationToken) {
-        let mut ticks = interval(EVERY);
+        let mut ticks = interval(SOON);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sent: Option<(Instant, u64)> = None;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = done.cancelled() => break,
             }
+            let changes = self.limits.changes();
+            let is_due = sent
+                .is_none_or(|(at, before)| at.elapsed() + SOON / 2 >= EVERY || before != changes);
+            if !is_due {
+                continue;
+            }
+            sent = Some((Instant::now(), changes));
             self.keep_progress().await;
             tokio::select! {
                 () = self.send() => {}
@@ -131,6 +148,7 @@ impl Reporter {
             totals: self.sessions.totals().counts(),
             origins: self.dialer.reached(),
             receipts: receipts.clone(),
+            counts: self.counts(),
         };
         let bytes = serde_json::to_vec(&report).expect("a report has only text keys");
         Pending {
@@ -139,8 +157,15 @@ impl Reporter {
         }
     }
 
+    fn counts(&self) -> Vec<Count> {
+        let settings = Arc::clone(&self.settings.borrow());
+        self.limits
+            .counts(settings.snapshot.as_deref(), &settings.directory)
+    }
+
     fn answered(&mut self, answer: ReportAnswer, sent_ms: u64) {
         self.wants_whole |= answer.wants_whole;
+        self.limits.hear(answer.cluster);
         let here_ms = sent_ms.midpoint(now_ms());
         let offset_ms = answer
             .at_ms

@@ -155,14 +155,16 @@ impl Driver {
             Event::Readable => self.read(),
             Event::Settings => {
                 let settings = self.settings.borrow_and_update().clone();
-                self.session.rejudge(&door(&settings));
+                let limits = &self.plane.context.limits;
+                self.session.rejudge(&door(&settings, limits));
                 self.gather_anew(&settings);
             }
             Event::Asked(reason) => self.session.end(reason),
             Event::Due => self.due(),
             Event::Answered(word) => {
                 let settings = self.plane.settings();
-                self.session.answered(word, &door(&settings));
+                let limits = &self.plane.context.limits;
+                self.session.answered(word, &door(&settings, limits));
             }
             Event::Role(stream_id, event) => match event {
                 RoleEvent::State(state) => self.stream_is(stream_id, state).await,
@@ -196,8 +198,9 @@ impl Driver {
         let settings = self.plane.settings();
         let now = self.plane.context.clock.now();
         let session = &mut self.session;
+        let limits = &self.plane.context.limits;
         let read = reading::read(&self.socket, |bytes| {
-            session.handle(bytes, &door(&settings), now);
+            session.handle(bytes, &door(&settings, limits), now);
         });
         match read {
             Ok(Some(0)) => {}
@@ -221,7 +224,8 @@ impl Driver {
         if self.rejudge <= now {
             self.rejudge = now + REJUDGE;
             let settings = self.plane.settings();
-            self.session.rejudge(&door(&settings));
+            let limits = &self.plane.context.limits;
+            self.session.rejudge(&door(&settings, limits));
             match presence(
                 self.session.is_admitted(),
                 now - self.began,

@@ -3,14 +3,17 @@
 //! A [`Session`] is a handle that may be cloned; when the last one is dropped the session has
 //! ended. It ends or is refused once; what comes later changes nothing.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contract::id::SessionId;
+use contract::id::{EdgeId, SessionId};
+use contract::limit::Holder;
 use contract::protocol::Ingress;
 use contract::reason::Reason;
 use contract::report::{SessionRecord, SessionState};
+use edge_core::limit::Moved;
 use tokio_util::sync::CancellationToken;
 
 use super::Sessions;
@@ -48,6 +51,8 @@ struct Record {
     admitted: bool,
     reported_ms: u64,
     reported_bytes: u64,
+    /// What was received and sent when it was measured last.
+    measured: Moved,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -88,6 +93,7 @@ impl Inner {
                 admitted: false,
                 reported_ms: 0,
                 reported_bytes: 0,
+                measured: Moved::default(),
             }),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -126,6 +132,30 @@ impl Inner {
         held.reported_ms = now_ms;
         held.reported_bytes = record.received_bytes + record.sent_bytes;
         Some(record)
+    }
+
+    /// Adds what it moved since the last time to those whose it is.
+    pub(super) fn moved_into(&self, edge: EdgeId, all: &mut HashMap<Holder, Moved>) {
+        let now = Moved {
+            received_bytes: self.received.load(Ordering::Relaxed),
+            sent_bytes: self.sent.load(Ordering::Relaxed),
+        };
+        let mut held = lock(&self.record);
+        let before = std::mem::replace(&mut held.measured, now);
+        if before == now {
+            return;
+        }
+        let mut add = |holder: Holder| {
+            let moved = all.entry(holder).or_default();
+            moved.received_bytes += now.received_bytes.saturating_sub(before.received_bytes);
+            moved.sent_bytes += now.sent_bytes.saturating_sub(before.sent_bytes);
+        };
+        add(Holder::Edge { edge });
+        if held.record.through.is_empty() {
+            let route = held.record.route.map(|route| Holder::Route { route });
+            let client = held.record.client.map(|client| Holder::Client { client });
+            route.into_iter().chain(client).for_each(add);
+        }
     }
 
     /// The record, if its bytes moved and it was not reported for a while.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use edge_core::limit::Held;
 use futures_util::stream;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -69,6 +70,8 @@ pub(super) struct Counted {
     pub(super) body: AnyBody,
     pub(super) session: Session,
     pub(super) counts: Option<RouteCounts>,
+    /// Its place under limits, for as long as it is sent.
+    pub(super) _held: Vec<Held>,
 }
 
 impl Body for Counted {

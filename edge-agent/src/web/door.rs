@@ -13,7 +13,8 @@ use contract::report::{HopTarget, SessionState};
 use contract::route::IdentityKind;
 use contract::routing::NextHop;
 use contract::snapshot::{EdgeState, Snapshot};
-use edge_core::admission::{self, Door, Outcome, Ruling, webhook};
+use edge_core::admission::{self, Door, Outcome, Ruling, limits, webhook};
+use edge_core::limit::{Held, Place};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
@@ -174,29 +175,27 @@ impl Visit {
             Ok(asked) => self.admit(asked, &settings).await,
             Err(refused) => Err(refused),
         };
-        let (job, session) = match admitted {
-            Ok(Admitted::In(job, session)) => (job, session),
+        let (job, session, held) = match admitted {
+            Ok(Admitted::In(job, session, held)) => (job, session, held),
             Ok(Admitted::Sent(response)) => return response,
             Err(refused) => return self.refuse(refused),
         };
         let body = received(body, &session);
         match proxy::answer(&job, body).await {
-            Ok(response) => counted(response, session, Some(job.counts)),
+            Ok(response) => counted(response, session, Some(job.counts), held),
             Err(reason) => {
                 let decision = session.record().decision;
                 let mut response = answer::refusal(reason, None, decision, false);
                 // The client was let in; its next request may succeed.
                 response.headers_mut().remove(CONNECTION);
-                counted(response, session, None)
+                counted(response, session, None, held)
             }
         }
     }
 
     async fn admit(&self, mut asked: Asked, settings: &Settings) -> Result<Admitted, Refused> {
         let facts = asked.facts(self.peer, settings)?;
-        let ruling = self
-            .asked_about(judge(settings, &facts), &facts, settings)
-            .await;
+        let mut ruling = judge(settings, &facts);
         if ruling.token.is_some() {
             asked.token_was_ours();
         }
@@ -208,6 +207,18 @@ impl Visit {
             .session(facts.addr)
             .ok_or(Refused::new(Reason::LimitReached))?;
         describe(&session, &facts, &ruling);
+        let draining = snapshot
+            .own()
+            .is_some_and(|own| own.state == EdgeState::Draining);
+        if is_new && draining && facts.hop.is_none() && is_let_in(&ruling) {
+            return Err(with(ruling, Reason::EdgeDraining, snapshot));
+        }
+        let mut held = Vec::new();
+        self.place(settings, &facts, &ruling, &mut held)?;
+        ruling = self.asked_about(ruling, &facts, settings).await;
+        describe(&session, &facts, &ruling);
+        // The application may have said who the client is.
+        self.place(settings, &facts, &ruling, &mut held)?;
         let (passage, is_relayed) = match ruling.outcome.clone() {
             Outcome::Admit(passage) => (passage, false),
             Outcome::Relay(passage) => (passage, true),
@@ -219,12 +230,6 @@ impl Visit {
             }
             Outcome::Refuse(reason) => return Err(with(ruling, reason, snapshot)),
         };
-        let draining = snapshot
-            .own()
-            .is_some_and(|own| own.state == EdgeState::Draining);
-        if is_new && draining && facts.hop.is_none() {
-            return Err(with(ruling, Reason::EdgeDraining, snapshot));
-        }
         let route_at = snapshot
             .routes
             .iter()
@@ -258,7 +263,32 @@ impl Visit {
             asker,
             is_relayed,
         };
-        Ok(Admitted::In(Box::new(job), session))
+        Ok(Admitted::In(Box::new(job), session, held))
+    }
+
+    /// Takes the place of one more connection under each limit where the request has none yet, if it
+    /// is let in; for as long as it is answered.
+    fn place(
+        &self,
+        settings: &Settings,
+        facts: &Facts,
+        ruling: &Ruling,
+        held: &mut Vec<Held>,
+    ) -> Result<(), Refused> {
+        if !is_let_in(ruling) {
+            return Ok(());
+        }
+        let door = Door {
+            limits: Some(self.web.shared.context.limits.gate()),
+            ..door(settings, facts)
+        };
+        let place = Place::Connection(facts.addr);
+        let taken = limits::take(&door, facts, ruling, place, held);
+        held.extend(taken.map_err(|refused| Refused {
+            ruling: Some(refused),
+            ..Refused::new(Reason::LimitReached)
+        })?);
+        Ok(())
     }
 
     /// The ruling with the word of the application that its route asks. The connection waits for it;
@@ -317,11 +347,12 @@ impl Visit {
     /// Refuses a request. The connection's session is refused with it, unless it was let in
     /// before: then the refusal is a session of its own, so that it can be looked up.
     fn refuse(&self, refused: Refused) -> Response<AnyBody> {
-        let decision = refused.ruling.as_ref().map(|ruling| ruling.id);
+        let ruling = refused.ruling.as_ref();
+        let told = ruling.and_then(|ruling| ruling.told.as_deref());
         let response = answer::refusal(
             refused.reason,
-            refused.detail.as_deref(),
-            decision,
+            told.or(refused.detail.as_deref()),
+            ruling.map(|ruling| ruling.id),
             refused.password_would_do,
         );
         if refused.reason == Reason::IdentityRequired && refused.password_would_do {
@@ -367,9 +398,19 @@ impl Visit {
 
 enum Admitted {
     /// The request goes on.
-    In(Box<Job>, Session),
+    In(Box<Job>, Session, Vec<Held>),
     /// It was answered already.
     Sent(Response<AnyBody>),
+}
+
+fn is_let_in(ruling: &Ruling) -> bool {
+    match ruling.outcome {
+        Outcome::Admit(_) | Outcome::Relay(_) => true,
+        Outcome::Redirect(_)
+        | Outcome::Challenge { .. }
+        | Outcome::Postpone
+        | Outcome::Refuse(_) => false,
+    }
 }
 
 fn judge(settings: &Settings, facts: &Facts) -> Ruling {
@@ -381,6 +422,7 @@ fn door<'s>(settings: &'s Settings, facts: &Facts) -> Door<'s> {
         snapshot: settings.snapshot.as_deref(),
         directory: &settings.directory,
         at_ms: facts.at_ms,
+        limits: None,
     }
 }
 
@@ -438,12 +480,14 @@ fn counted(
     response: Response<AnyBody>,
     session: Session,
     counts: Option<RouteCounts>,
+    held: Vec<Held>,
 ) -> Response<AnyBody> {
     response.map(|body| {
         let counted = Counted {
             body,
             session,
             counts,
+            _held: held,
         };
         counted.boxed_unsync()
     })

@@ -54,6 +54,7 @@ pub(crate) fn neighbor(id: EdgeId, http: Option<SocketAddr>) -> Neighbor {
         rtmp: None,
         rtmps: None,
         http: http.map(|at| at.to_string().parse().unwrap()),
+        limits: Default::default(),
     }
 }
 

@@ -153,6 +153,7 @@ impl Edge {
             recordings: Recordings::new(Store::nothing()),
             dialer: Dialer::new(),
             webhooks: edge_agent::webhook::Webhooks::new(Dialer::new()),
+            limits: edge_agent::limits::Limits::new(Clock::new()),
             clock: Clock::new(),
             stop: Stop::new(),
         };
@@ -206,6 +207,7 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
             rtmp: None,
             rtmps: None,
             http: None,
+            limits: Default::default(),
         }],
         origins: ids().zip(origins).map(origin).collect(),
         routes: vec![Route {
@@ -231,6 +233,7 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
                 ..LiveSettings::default()
             },
             cache: CacheSettings::default(),
+            limits: Default::default(),
         }],
         rules: Vec::new(),
         key_sets: Vec::new(),

@@ -3,6 +3,7 @@
 use contract::client::{Client, StreamPassword};
 use contract::directory::{Directory, DirectoryChanges};
 use contract::id::{ClientId, ClusterId, EdgeId, KeyId, OriginId, RouteId, RuleId};
+use contract::limit::Limits;
 use contract::origin::{Origin, Reach};
 use contract::pattern::Pattern;
 use contract::protocol::Plane;
@@ -13,6 +14,7 @@ use contract::snapshot::{EdgeState, Neighbor, Snapshot};
 use contract::token::SigningKey;
 
 use super::Door;
+use crate::limit::{Gate, Limiter};
 
 pub(crate) const ENCODER: ClientId = ClientId::from_bits(1);
 pub(crate) const ORIGIN: OriginId = OriginId::from_bits(1);
@@ -23,6 +25,7 @@ pub(crate) const HERE: EdgeId = EdgeId::from_bits(1);
 pub(crate) struct Settings {
     pub(crate) snapshot: Snapshot,
     pub(crate) directory: Directory,
+    pub(crate) limiter: Option<Limiter>,
 }
 
 impl Settings {
@@ -31,6 +34,10 @@ impl Settings {
             snapshot: Some(&self.snapshot),
             directory: &self.directory,
             at_ms: 1_000_000,
+            limits: self.limiter.as_ref().map(|limiter| Gate {
+                limiter,
+                now: std::time::Duration::from_secs(1),
+            }),
         }
     }
 }
@@ -55,6 +62,7 @@ pub(crate) fn route(id: u128, kind: RouteKind, app: &str) -> Route {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        limits: Limits::default(),
     }
 }
 
@@ -82,6 +90,7 @@ pub(crate) fn settings() -> Settings {
             rtmp: None,
             rtmps: None,
             http: None,
+            limits: Limits::default(),
         }],
         origins: vec![Origin {
             id: ORIGIN,
@@ -109,6 +118,7 @@ pub(crate) fn settings() -> Settings {
         groups: Vec::new(),
         networks: Vec::new(),
         stream_password: Some(StreamPassword::new("encoder", "somesalt12345678", "right")),
+        limits: Limits::default(),
     };
     directory
         .apply(DirectoryChanges {
@@ -121,5 +131,6 @@ pub(crate) fn settings() -> Settings {
     Settings {
         snapshot,
         directory,
+        limiter: None,
     }
 }

@@ -4,6 +4,7 @@
 //! One question at a time. What waits is bounded by one read: the driver reads no more while it asks.
 
 use contract::facts::Action;
+use contract::reason::Reason;
 use rtmp::server::PublishKind;
 
 use super::streams::{Admitted, Denied};
@@ -76,7 +77,7 @@ impl Session {
                     | Outcome::Challenge { .. }
                     | Outcome::Postpone => {
                         self.asked_on_connect = true;
-                        self.accept(transaction, ruling, admits);
+                        self.accept_named(transaction, ruling, admits, door);
                     }
                 }
             }
@@ -99,8 +100,27 @@ impl Session {
             | Outcome::Challenge { .. }
             | Outcome::Postpone => {
                 beginning.admitted.ruling = ruling;
-                self.begin(beginning);
+                let stream_id = beginning.admitted.wanted.stream_id;
+                let action = beginning.then.action();
+                match self.take_stream(beginning.admitted, action, door) {
+                    Ok(admitted) => self.begin(Beginning {
+                        admitted,
+                        ..beginning
+                    }),
+                    Err(denied) => self.refuse_stream((stream_id, action), *denied, door),
+                }
             }
         }
+    }
+
+    /// The application may have said who the client is, who has limits of its own.
+    fn accept_named(&mut self, transaction: f64, ruling: Ruling, admits: bool, door: &Door<'_>) {
+        if admits && let Some(facts) = self.facts.clone() {
+            if let Err(refused) = self.take_connection(door, &facts, &ruling) {
+                self.refuse_connect(transaction, *refused, Reason::LimitReached);
+                return;
+            }
+        }
+        self.accept(transaction, ruling, admits);
     }
 }

@@ -13,7 +13,7 @@ use rtmp::server::{Connect, OFFERS};
 use super::asking::Asked;
 use super::{Ending, Output, Session};
 use crate::admission::webhook::inquiry;
-use crate::admission::{self, Door, Outcome, adobe};
+use crate::admission::{self, Door, Outcome, Ruling, adobe};
 
 /// The code of every rejection of `connect`.
 const REJECTED: &str = "NetConnection.Connect.Rejected";
@@ -94,6 +94,10 @@ impl Session {
                 self.refuse_connect(transaction, ruling, Reason::EdgeDraining);
             }
             Outcome::Admit(_) | Outcome::Relay(_) => {
+                if let Err(refused) = self.take_connection(door, facts, &ruling) {
+                    self.refuse_connect(transaction, *refused, Reason::LimitReached);
+                    return;
+                }
                 self.accept_or_ask((transaction, true), facts, ruling, door);
             }
             Outcome::Challenge { or_token: true } if !self.encoder => {
@@ -115,7 +119,7 @@ impl Session {
         &mut self,
         (transaction, admits): (f64, bool),
         facts: &Facts,
-        ruling: admission::Ruling,
+        ruling: Ruling,
         door: &Door<'_>,
     ) {
         match inquiry(door, facts, &ruling, false) {
@@ -131,7 +135,7 @@ impl Session {
         }
     }
 
-    pub(super) fn accept(&mut self, transaction: f64, ruling: admission::Ruling, admits: bool) {
+    pub(super) fn accept(&mut self, transaction: f64, ruling: Ruling, admits: bool) {
         self.ruling = Some(ruling);
         if admits {
             self.admit();
@@ -143,7 +147,7 @@ impl Session {
     pub(super) fn refuse_connect(
         &mut self,
         transaction: f64,
-        ruling: admission::Ruling,
+        ruling: Ruling,
         reason: Reason,
     ) {
         let says = ruling.says(reason);
@@ -158,13 +162,7 @@ impl Session {
     }
 
     /// Only a client that is known to follow is redirected; the judgment has seen to that.
-    fn redirect(
-        &mut self,
-        transaction: f64,
-        door: &Door<'_>,
-        ruling: admission::Ruling,
-        edge: EdgeId,
-    ) {
+    fn redirect(&mut self, transaction: f64, door: &Door<'_>, ruling: Ruling, edge: EdgeId) {
         let Some(to) = edge_address(door, edge) else {
             self.refuse_connect(transaction, ruling, Reason::WrongEdge);
             return;

@@ -12,12 +12,15 @@ use super::telling::{PLAY_FAILED, PUBLISH_FAILED};
 use super::{Active, Ending, Kind, Output, Part, PlayerWish, Session, Wanted, judged};
 use crate::admission::webhook::{inquiry, query_beyond};
 use crate::admission::{self, Door, Outcome, Ruling};
+use crate::limit::Held;
 
 /// A stream that the client was let in to, and how that was judged.
 pub(super) struct Admitted {
     pub(super) wanted: Wanted,
     pub(super) facts: Facts,
     pub(super) ruling: Ruling,
+    /// Its places among the viewers or publishers.
+    pub(super) held: Vec<Held>,
 }
 
 /// A stream that the client was not let in to, as far as it could be read.
@@ -61,7 +64,10 @@ impl Session {
         (kind, then): (Kind, Then),
         door: &Door<'_>,
     ) {
-        let admitted = match self.judge_stream((stream_id, action), name, door) {
+        let admitted = self
+            .judge_stream((stream_id, action), name, door)
+            .and_then(|admitted| self.take_stream(admitted, action, door));
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(denied) => {
                 self.refuse_stream((stream_id, action), *denied, door);
@@ -98,6 +104,7 @@ impl Session {
             wanted,
             facts,
             ruling,
+            held,
         } = admitted;
         self.facts = Some(facts.clone());
         self.ruling = Some(ruling.clone());
@@ -108,6 +115,7 @@ impl Session {
             kind,
             facts,
             ruling,
+            _held: held,
         });
         let wanted = Box::new(wanted);
         self.outputs.push_back(match then {
@@ -188,6 +196,7 @@ impl Session {
             wanted,
             facts,
             ruling,
+            held: Vec::new(),
         })
     }
 

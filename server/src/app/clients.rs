@@ -8,6 +8,7 @@ use contract::assignment::Assignment;
 use contract::client::{Client, StreamPassword};
 use contract::fault::FieldFault;
 use contract::id::{ClientId, GroupId};
+use contract::limit::Limits;
 use contract::name::Name;
 use contract::rule::Rule;
 use contract::secret::Secret;
@@ -46,6 +47,8 @@ pub struct ClientSettings {
     pub groups: Vec<GroupId>,
     /// Addresses by which it is recognized; empty means none.
     pub networks: Vec<IpNet>,
+    /// What it may have at once, over the whole cluster.
+    pub limits: Limits,
 }
 
 /// A stream password that was just made.
@@ -66,6 +69,7 @@ impl ClientSettings {
             enabled: true,
             groups: Vec::new(),
             networks: Vec::new(),
+            limits: Limits::default(),
         }
     }
 }
@@ -78,6 +82,7 @@ fn summary(client: &Client) -> ClientSummary {
             enabled: client.enabled,
             groups: client.groups.clone(),
             networks: client.networks.clone(),
+            limits: client.limits,
         },
         has_stream_password: client.stream_password.is_some(),
     }
@@ -233,6 +238,7 @@ fn with_settings(
         enabled,
         groups,
         networks,
+        limits,
     } = settings;
     Client {
         id,
@@ -241,6 +247,7 @@ fn with_settings(
         groups,
         networks,
         stream_password,
+        limits,
     }
 }
 
@@ -262,7 +269,7 @@ async fn keep(
 }
 
 async fn check(change: &mut Change, client: &Client) -> Result<(), Error> {
-    let mut faults = Vec::new();
+    let mut faults = client.limits.faults();
     if client.name.as_str().contains([':', '@', '/']) {
         faults.push(FieldFault::new(
             "name",

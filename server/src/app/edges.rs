@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use contract::control::{JoinAnswer, JoinRequest};
 use contract::id::{ClusterId, EdgeId};
+use contract::limit::Limits;
 use contract::name::Name;
 use contract::order::OrderReceipt;
 use contract::report::{Listeners, Report, ReportAnswer, Stamp};
@@ -15,6 +16,7 @@ use contract::snapshot::EdgeState;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Noun, Subject};
+use super::error::accept;
 use super::live::Intake;
 use super::routes::cluster_fault;
 use super::users::Role;
@@ -56,6 +58,8 @@ pub struct EdgeSettings {
     pub cluster: ClusterId,
     /// Where siblings and redirected clients reach it, where that is not where it listens.
     pub public: Listeners,
+    /// What it may have at once.
+    pub limits: Limits,
 }
 
 /// Lists all edges by name.
@@ -94,7 +98,7 @@ fn status(app: &App, edge: Edge) -> EdgeStatus {
     }
 }
 
-/// Changes an edge's name, cluster or public addresses: `edit` makes of them what they shall be.
+/// Changes an edge's name, cluster, public addresses or limits: `edit` makes of them what they shall be.
 ///
 /// # Errors
 /// [`Error::Denied`], [`Error::NotFound`], [`Error::Invalid`], [`Error::Conflict`] when the name is
@@ -111,20 +115,23 @@ pub async fn update(
         name: before.name.clone(),
         cluster: before.cluster,
         public: before.public.clone(),
+        limits: before.limits,
     })?;
-    if let Some(fault) = cluster_fault(&mut change, Some(wanted.cluster)).await? {
-        return Err(Error::Invalid(vec![fault]));
-    }
+    let mut faults = wanted.limits.faults();
+    faults.extend(cluster_fault(&mut change, Some(wanted.cluster)).await?);
+    accept(faults)?;
     name_is_free(&mut change, &wanted.name, Some(id)).await?;
     let EdgeSettings {
         name,
         cluster,
         public,
+        limits,
     } = wanted;
     let after = Edge {
         name,
         cluster,
         public,
+        limits,
         ..before.clone()
     };
     keep(&mut change, "update", &before, &after).await?;
@@ -202,6 +209,7 @@ pub async fn retire(app: &App, caller: &Caller, id: EdgeId) -> Result<EdgeStatus
     keep(&mut change, "retire", &before, &after).await?;
     change.commit().await?;
     let now_ms = app.clock().now_ms();
+    app.limits().forget(id);
     let ended = app.live().forget(id, now_ms);
     app.statistics().keep(&ended, None, now_ms).await?;
     Ok(status(app, after))
@@ -277,6 +285,7 @@ pub async fn join(app: &App, request: JoinRequest, from: From) -> Result<JoinAns
         version: request.version,
         listeners: request.listeners,
         public: Listeners::default(),
+        limits: Limits::default(),
         created_ms: now_ms,
         marks: rows::Marks::default(),
         orders_from: orders::newest(change.conn()).await?,
@@ -352,6 +361,7 @@ pub async fn report(
             sequence: known,
             at_ms: now_ms,
             wants_whole: false,
+            cluster: app.limits().others(edge.cluster, edge.id, now_ms),
         }),
         Intake::New {
             ended,
@@ -364,12 +374,14 @@ pub async fn report(
             }
             receive(app, edge.id, &report.receipts).await?;
             let told = Told::of(&report);
+            app.limits().take(edge.cluster, edge.id, &report, now_ms);
             app.live().take(edge.id, report, totals_due, now_ms);
             note_changes(app, edge, told, from).await?;
             Ok(ReportAnswer {
                 sequence,
                 at_ms: now_ms,
                 wants_whole,
+                cluster: app.limits().others(edge.cluster, edge.id, now_ms),
             })
         }
     }

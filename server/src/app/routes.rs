@@ -19,6 +19,7 @@ use crate::store::clusters::Cluster;
 use crate::store::record::{by_id, put, remove};
 
 pub use crate::store::record::Scoped;
+use contract::limit::Limits;
 pub use contract::route::{
     CacheSettings, IdentityKind, LiveSettings, Route, RouteAction, RouteKind, SecondPublisher,
     StreamMode,
@@ -49,6 +50,7 @@ pub fn blank(name: Name) -> Scoped<Route> {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        limits: Limits::default(),
     };
     Scoped { cluster: None, it }
 }

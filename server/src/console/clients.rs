@@ -5,11 +5,13 @@ use axum::extract::{Path, Query};
 use axum::response::Response;
 use contract::assignment::Subject;
 use contract::id::ClientId;
+use contract::limit::Holder;
 use http::StatusCode;
 
 use super::confirm::Confirm;
 use super::failure::id_in;
 use super::form::{Choice, Form};
+use super::limits::{self, LimitField};
 use super::names::Names;
 use super::page::{Frame, Section};
 use super::secret::{Line, SecretPage};
@@ -148,13 +150,22 @@ struct EditPage {
     action: String,
     is_new: bool,
     groups: Vec<Choice>,
+    limits: Vec<LimitField>,
     form: Form,
 }
 
 impl EditPage {
     async fn respond(visitor: &Visitor, known: Option<&ClientSummary>, form: Form) -> Answer {
         let names = Names::read(visitor).await?;
+        let used = match known {
+            Some(client) => {
+                let holder = Holder::Client { client: client.id };
+                crate::app::limits::used(&visitor.app, &visitor.caller, &holder)?
+            }
+            None => Default::default(),
+        };
         let page = Self {
+            limits: limits::fields(&used),
             frame: visitor.frame(Section::Clients),
             title: known.map_or_else(
                 || "Add a client".to_owned(),
@@ -178,11 +189,13 @@ fn read(form: &mut Form) -> Option<ClientSettings> {
     let networks = form.take_list("networks");
     let groups = form.take_list("groups");
     let enabled = form.has("enabled", "on");
+    let limits = limits::read(form);
     form.is_sound().then_some(())?;
     Some(ClientSettings {
         enabled,
         groups,
         networks,
+        limits,
         ..ClientSettings::blank(name?)
     })
 }
@@ -220,6 +233,7 @@ pub(crate) async fn ask_update(visitor: Visitor, Path(id): Path<String>) -> Answ
         .with("name", &client.settings.name)
         .with_all("networks", &client.settings.networks)
         .with_all("groups", &client.settings.groups);
+    form = limits::filled(form, &client.settings.limits);
     if client.settings.enabled {
         form = form.with("enabled", "on");
     }

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
 use contract::id::RouteId;
+use contract::limit::Holder;
 use contract::protocol::Plane;
 use contract::rule::Effect;
 use http::StatusCode;
@@ -13,6 +14,7 @@ use http::StatusCode;
 use super::confirm::Confirm;
 use super::failure::id_in;
 use super::form::{Choice, Form};
+use super::limits::{LimitField, fields as limit_fields};
 use super::names::Names;
 use super::page::{Frame, Section};
 use super::parts::{State, Tone};
@@ -20,7 +22,7 @@ use super::visitor::{Answer, Visitor, go, show};
 use crate::app::routes::{
     self, IdentityKind, Route, RouteAction, RouteKind, Scoped, SecondPublisher, StreamMode,
 };
-use crate::app::{Error, Permission, Window, origins, webhooks};
+use crate::app::{Error, Permission, Window, limits, origins, webhooks};
 use reading::{at_its_field, filled, read};
 
 /// The fewest places for origins that the form offers.
@@ -140,6 +142,7 @@ struct EditPage {
     webhooks: Vec<Choice>,
     origins: Vec<Choice>,
     slots: Vec<Slot>,
+    limits: Vec<LimitField>,
     form: Form,
 }
 
@@ -164,6 +167,13 @@ impl EditPage {
                 .map(|webhook| Choice::new(webhook.id, webhook.settings.name.to_string())),
         );
         let is_new = known.is_none();
+        let used = match &known {
+            Some((route, _)) => {
+                let holder = Holder::Route { route: *route };
+                limits::used(&visitor.app, &visitor.caller, &holder)?
+            }
+            None => Default::default(),
+        };
         let (title, action) = match known {
             Some((id, name)) => (name, format!("/routes/{id}")),
             None => ("Add a route".to_owned(), "/routes/new".to_owned()),
@@ -231,6 +241,7 @@ impl EditPage {
                 .collect(),
             slots,
             webhooks,
+            limits: limit_fields(&used),
             form,
         };
         Ok(show(page.form.status(), &page))

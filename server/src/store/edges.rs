@@ -4,6 +4,7 @@
 //! comes back.
 
 use contract::id::{ClusterId, EdgeId};
+use contract::limit::Limits;
 use contract::name::Name;
 use contract::report::Listeners;
 use contract::snapshot::{EdgeState, Neighbor};
@@ -29,6 +30,8 @@ pub struct Edge {
     pub listeners: Listeners,
     /// Where siblings and redirected clients reach it, where that is elsewhere.
     pub public: Listeners,
+    /// What it may have at once.
+    pub limits: Limits,
     /// When it joined.
     pub created_ms: u64,
     /// The marks that its state is made of.
@@ -93,6 +96,7 @@ impl Edge {
             rtmp: one(&self.public.rtmp, &self.listeners.rtmp),
             rtmps: one(&self.public.rtmps, &self.listeners.rtmps),
             http: one(&self.public.http, &self.listeners.http),
+            limits: self.limits,
         }
     }
 }
@@ -112,6 +116,7 @@ fn edge(row: &SqliteRow) -> Result<Edge, Error> {
         version: row.plain("version")?,
         listeners: row.json("listeners")?,
         public: row.json("public")?,
+        limits: row.json("limits")?,
         created_ms: row.count("created_ms")?,
         marks,
         orders_from: row.count("orders_from")?,
@@ -130,8 +135,9 @@ pub async fn insert(
 ) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO edges (id, name, cluster_id, credential_key, version, listeners, public,
-                            seen, draining, lost, retired, orders_from, created_ms, generation)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                            seen, draining, lost, retired, orders_from, created_ms, generation,
+                            limits)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(edge.id.to_string())
     .bind(edge.name.as_str())
@@ -147,6 +153,7 @@ pub async fn insert(
     .bind(integer(edge.orders_from))
     .bind(integer(edge.created_ms))
     .bind(integer(generation))
+    .bind(json_text(&edge.limits))
     .execute(conn)
     .await
     .during("insert an edge")?;
@@ -164,7 +171,8 @@ pub async fn update(
 ) -> Result<(), Error> {
     sqlx::query(
         "UPDATE edges SET name = $2, cluster_id = $3, version = $4, listeners = $5, public = $6,
-                          seen = $7, draining = $8, lost = $9, retired = $10, generation = $11
+                          seen = $7, draining = $8, lost = $9, retired = $10, generation = $11,
+                          limits = $12
          WHERE id = $1",
     )
     .bind(edge.id.to_string())
@@ -178,6 +186,7 @@ pub async fn update(
     .bind(edge.marks.lost)
     .bind(edge.marks.retired)
     .bind(integer(generation))
+    .bind(json_text(&edge.limits))
     .execute(conn)
     .await
     .during("update an edge")?;

@@ -184,6 +184,7 @@ async fn answer(request: Request<Incoming>, said: &Said) -> Response<Full<Bytes>
             sequence: report.sequence,
             at_ms: report.at_ms,
             wants_whole: false,
+            cluster: Default::default(),
         };
         said.heard.send_modify(|all| all.push(report));
         return json(&answer);

@@ -13,6 +13,7 @@ use crate::app::{Error, Permission};
 use crate::console::confirm::Confirm;
 use crate::console::failure::id_in;
 use crate::console::form::{Choice, Form};
+use crate::console::limits::{self, LimitField};
 use crate::console::names::Names;
 use crate::console::page::{Frame, Section};
 use crate::console::parts::plural;
@@ -131,6 +132,7 @@ struct EditPage {
     id: EdgeId,
     name: String,
     clusters: Vec<Choice>,
+    limits: Vec<LimitField>,
     form: Form,
 }
 
@@ -142,6 +144,7 @@ impl EditPage {
             id,
             name,
             clusters,
+            limits: limits::fields(&Default::default()),
             form,
         };
         Ok(show(page.form.status(), &page))
@@ -161,10 +164,11 @@ pub(crate) async fn ask_update(visitor: Visitor, Path(id): Path<String>) -> Answ
         .with("rtmp", text(edge.public.rtmp))
         .with("rtmps", text(edge.public.rtmps))
         .with("http", text(edge.public.http));
+    let form = limits::filled(form, &edge.limits);
     EditPage::respond(&visitor, edge.id, edge.name.to_string(), form).await
 }
 
-/// Changes name, cluster and public addresses.
+/// Changes name, cluster, public addresses and limits.
 pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: Form) -> Answer {
     visitor.caller.needs(Permission::ChangeSettings)?;
     let edge = edges::show(&visitor.app, &visitor.caller, id_in(&id)?)
@@ -175,6 +179,7 @@ pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: F
         rtmps: form.take_optional("rtmps"),
         http: form.take_optional("http"),
     };
+    let limits = limits::read(&mut form);
     if let (Some(name), Some(cluster), true) =
         (form.take("name"), form.take("cluster"), form.is_sound())
     {
@@ -183,6 +188,7 @@ pub(crate) async fn update(visitor: Visitor, Path(id): Path<String>, mut form: F
                 name,
                 cluster,
                 public,
+                limits,
             })
         };
         let changed = edges::update(&visitor.app, &visitor.caller, edge.id, edit).await;

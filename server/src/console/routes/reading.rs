@@ -13,6 +13,7 @@ use crate::app::routes::{
     SecondPublisher, StreamMode,
 };
 use crate::console::form::Form;
+use crate::console::limits;
 
 /// The form of this route.
 pub(super) fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
@@ -60,6 +61,7 @@ pub(super) fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
         .with("gather_ms", it.live.gather_ms)
         .with("default_ttl_ms", it.cache.default_ttl_ms)
         .with("max_object_bytes", it.cache.max_object_bytes);
+    form = limits::filled(form, &it.limits);
     for (name, given) in [("enabled", it.enabled), ("cache_enabled", it.cache.enabled)] {
         if given {
             form = form.with(name, "on");
@@ -104,6 +106,7 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
             )
             .unwrap_or_default(),
     };
+    let limits = limits::read(form);
     if !form.is_sound() {
         return None;
     }
@@ -148,6 +151,7 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
             .unwrap_or_default(),
         live,
         cache,
+        limits,
     };
     Some(Scoped { cluster, it })
 }
@@ -157,6 +161,9 @@ pub(super) fn at_its_field(error: Error) -> Error {
     match error {
         Error::Invalid(mut faults) => {
             for fault in &mut faults {
+                if fault.field.starts_with("limits.") {
+                    continue;
+                }
                 if let Some((_, last)) = fault.field.rsplit_once('.') {
                     fault.field = last.to_owned();
                 }
