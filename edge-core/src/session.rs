@@ -32,8 +32,8 @@ use rtmp::server::{self, Event};
 use rtmp::{Fault, Limits};
 
 use crate::admission::{Door, Ruling};
-use asking::Asked;
 use crate::limit::Held;
+use asking::Asked;
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

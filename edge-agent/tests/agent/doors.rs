@@ -29,6 +29,7 @@ fn client() -> Client {
         groups: Vec::new(),
         networks: Vec::new(),
         stream_password: Some(StreamPassword::new("viewer", "salt", "right")),
+        limits: Default::default(),
     }
 }
 

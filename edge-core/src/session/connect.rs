@@ -144,12 +144,7 @@ impl Session {
         self.flush();
     }
 
-    pub(super) fn refuse_connect(
-        &mut self,
-        transaction: f64,
-        ruling: Ruling,
-        reason: Reason,
-    ) {
+    pub(super) fn refuse_connect(&mut self, transaction: f64, ruling: Ruling, reason: Reason) {
         let says = ruling.says(reason);
         let description = if reason == Reason::WrongPassword {
             format!("{}[ {says} ]", adobe::AUTH_FAILED)

@@ -12,6 +12,7 @@ use rtmp::server::PublishKind;
 use serde_json::json;
 
 mod asking;
+mod limits;
 mod several;
 
 struct Pair {

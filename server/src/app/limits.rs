@@ -161,3 +161,113 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use contract::id::RouteId;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture::Server;
+
+    const ROUTE: Holder = Holder::Route {
+        route: RouteId::from_bits(1),
+    };
+
+    fn has(count: u64) -> Vec<Count> {
+        vec![Count {
+            of: ROUTE,
+            kind: LimitKind::Connections,
+            item: None,
+            count,
+        }]
+    }
+
+    #[tokio::test]
+    async fn an_edge_hears_what_the_others_of_its_cluster_have() {
+        let server = Server::start().await;
+        let north = server.cluster("north").await;
+        let alpha = server.agent(north, "alpha").await;
+        let beta = server.agent(north, "beta").await;
+        let far = server.agent(server.cluster("south").await, "far").await;
+        far.report(&server, |report| report.counts = has(40)).await;
+        alpha.report(&server, |report| report.counts = has(3)).await;
+        let heard = beta.report(&server, |report| report.counts = has(2)).await;
+        assert_eq!(heard.cluster.heard, [alpha.edge]);
+        assert_eq!(heard.cluster.others, has(3));
+        let heard = alpha.report(&server, |_| {}).await;
+        assert_eq!(heard.cluster.others, has(2));
+        let heard = beta.report(&server, |report| report.counts = has(2)).await;
+        assert_eq!(heard.cluster.others, []);
+        assert_eq!(heard.cluster.heard, [alpha.edge]);
+
+        // One that says nothing for a while is not counted: its share is kept for it.
+        server
+            .clock()
+            .advance(std::time::Duration::from_millis(SILENT_MS + 1));
+        let heard = alpha.report(&server, |_| {}).await;
+        assert_eq!(heard.cluster, ClusterCounts::default());
+    }
+
+    #[tokio::test]
+    async fn limits_are_set_by_the_api_and_reach_the_edges() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        let (_, route) = server.route("studio").await;
+        let client = server.client("camera").await;
+        let admin = server.administrator();
+        for one in [
+            format!("/api/v1/routes/{route}"),
+            format!("/api/v1/clients/{client}"),
+            format!("/api/v1/edges/{}", agent.edge),
+        ] {
+            let set = json!({"limits": {"connections": 5, "publishers": 2}});
+            let changed = admin.patch(&one, set).await;
+            assert_eq!(changed.status, 200, "{changed:?}");
+            let changed = admin
+                .patch(&one, json!({"limits": {"publishers": null}}))
+                .await;
+            assert_eq!(changed.body["limits"], json!({"connections": 5}));
+            let refused = admin
+                .patch(&one, json!({"limits": {"connections": 0}}))
+                .await;
+            assert_eq!(refused.status, 422);
+            let field = &refused.body["faults"][0]["field"];
+            assert_eq!(field, "limits.connections", "{refused:?}");
+        }
+        let updates = agent.catch_up().await.0;
+        let snapshot: contract::snapshot::Snapshot =
+            serde_json::from_str(updates.snapshot.unwrap().snapshot.get()).unwrap();
+        let five = Limits {
+            connections: Some(5),
+            ..Limits::default()
+        };
+        assert_eq!(snapshot.routes[0].limits, five);
+        assert_eq!(snapshot.own().unwrap().limits, five);
+        assert_eq!(updates.directory.unwrap().clients[0].limits, five);
+    }
+
+    #[tokio::test]
+    async fn a_form_shows_what_is_used_beside_the_limit() {
+        let server = Server::start().await;
+        let agent = server.agent(server.cluster("north").await, "alpha").await;
+        let (_, route) = server.route("studio").await;
+        let admin = server.administrator();
+        let one = format!("/api/v1/routes/{route}");
+        admin
+            .patch(&one, json!({"limits": {"connections": 77}}))
+            .await;
+        let counts = vec![Count {
+            of: Holder::Route { route },
+            ..has(41).remove(0)
+        }];
+        agent.report(&server, |report| report.counts = counts).await;
+        let page = admin.get(&format!("/routes/{route}")).await;
+        assert!(
+            page.text.contains("value=\"77\"") && page.text.contains("Now 41."),
+            "{}",
+            page.text
+        );
+    }
+}
