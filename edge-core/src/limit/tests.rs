@@ -1,3 +1,4 @@
+//! Who gets a place and who does not, alone and among the edges of a cluster.
 #![allow(clippy::unwrap_used)]
 
 use contract::id::{ClientId, RouteId};

@@ -115,11 +115,12 @@ impl Session {
 
     /// The application may have said who the client is, who has limits of its own.
     fn accept_named(&mut self, transaction: f64, ruling: Ruling, admits: bool, door: &Door<'_>) {
-        if admits && let Some(facts) = self.facts.clone() {
-            if let Err(refused) = self.take_connection(door, &facts, &ruling) {
-                self.refuse_connect(transaction, *refused, Reason::LimitReached);
-                return;
-            }
+        if admits
+            && let Some(facts) = self.facts.clone()
+            && let Err(refused) = self.take_connection(door, &facts, &ruling)
+        {
+            self.refuse_connect(transaction, *refused, Reason::LimitReached);
+            return;
         }
         self.accept(transaction, ruling, admits);
     }

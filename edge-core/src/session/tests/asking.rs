@@ -5,7 +5,7 @@ use contract::webhook::{Webhook, WebhookEvent, WebhookSettings};
 use super::*;
 use crate::admission::webhook::Word;
 
-fn asking(events: &[WebhookEvent]) -> Settings {
+pub(super) fn asking(events: &[WebhookEvent]) -> Settings {
     let mut settings = fixture::settings();
     let url = "http://app.example/hook".parse().unwrap();
     let webhook = Webhook {
@@ -23,7 +23,7 @@ fn asking(events: &[WebhookEvent]) -> Settings {
     settings
 }
 
-fn word(refuses: Option<Reason>) -> Word {
+pub(super) fn word(refuses: Option<Reason>) -> Word {
     Word {
         refuses,
         detail: Some("because".to_owned()),
@@ -40,7 +40,7 @@ impl Pair {
         self.wishes.iter().filter_map(asked).collect()
     }
 
-    fn answer(&mut self, word: Word) {
+    pub(super) fn answer(&mut self, word: Word) {
         self.edge.answered(word, &self.settings.door());
         self.exchange();
     }
