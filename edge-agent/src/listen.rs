@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -78,7 +79,16 @@ impl RtmpDoor {
                 continue;
             }
             let came = Came { addr, port, permit };
-            sessions.spawn(self.clone().receive(stream, came, tls.clone()));
+            match &tls {
+                None => {
+                    let session = self.session(Socket::plain(stream), Ingress::Rtmp, came);
+                    session.map(|session| sessions.spawn(session));
+                }
+                Some(acceptor) => {
+                    let shaken = shake_hands(acceptor.clone(), stream);
+                    sessions.spawn(self.clone().receive(Box::pin(shaken), came));
+                }
+            }
         }
         sessions.close();
         tokio::select! {
@@ -87,28 +97,38 @@ impl RtmpDoor {
         }
     }
 
-    async fn receive(self, stream: TcpStream, came: Came, tls: Option<TlsAcceptor>) {
-        let Came { addr, port, permit } = came;
-        let (socket, ingress) = match tls {
-            None => (Socket::plain(stream), Ingress::Rtmp),
-            Some(acceptor) => {
-                let shaken = tokio::select! {
-                    shaken = Box::pin(shake_hands(acceptor, stream)) => shaken,
-                    () = self.stop.begun() => return,
-                };
-                match shaken {
-                    Ok(socket) => (socket, Ingress::Rtmps),
-                    Err(error) => {
-                        tracing::debug!(client.addr = %addr, %error, "connection closed: no TLS handshake");
-                        return;
-                    }
+    async fn receive(
+        self,
+        shaken: Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>,
+        came: Came,
+    ) {
+        let shaken = tokio::select! {
+            shaken = shaken => shaken,
+            () = self.stop.begun() => return,
+        };
+        match shaken {
+            Ok(socket) => {
+                if let Some(session) = self.session(socket, Ingress::Rtmps, came) {
+                    Box::pin(session).await;
                 }
             }
-        };
-        let plane = self.plane;
-        plane
-            .serve(socket, ingress, addr, port, Box::new(permit))
-            .await;
+            Err(error) => {
+                let addr = came.addr;
+                tracing::debug!(client.addr = %addr, %error, "connection closed: no TLS handshake");
+            }
+        }
+    }
+
+    /// Serves a client whose socket is ready.
+    fn session(
+        &self,
+        socket: Socket,
+        ingress: Ingress,
+        came: Came,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let Came { addr, port, permit } = came;
+        self.plane
+            .serve(socket, (ingress, port), addr, Box::new(permit))
     }
 }
 

@@ -54,15 +54,15 @@ impl Plane {
         }
     }
 
-    /// Serves one connection until it ends. The gate opens when the client is admitted.
-    pub async fn serve(
+    /// The future that serves one connection until it ends, to be spawned as it is; `None` where there
+    /// are too many sessions. The gate opens when the client is admitted.
+    pub fn serve(
         &self,
         socket: Socket,
-        ingress: Ingress,
+        (ingress, port): (Ingress, u16),
         addr: IpAddr,
-        port: u16,
         gate: Box<dyn Gate>,
-    ) {
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let peer = Peer {
             addr: addr.to_canonical(),
             ingress,
@@ -70,9 +70,9 @@ impl Plane {
         };
         let Some(record) = self.context.sessions.begin(addr, ingress) else {
             tracing::warn!("connection closed: too many sessions");
-            return;
+            return None;
         };
-        Box::pin(driver::drive(self.clone(), socket, peer, record, gate)).await;
+        Some(driver::drive(self.clone(), socket, peer, record, gate))
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -173,8 +173,9 @@ impl Link {
         self.chunk_size = chunk::CHUNK_SIZE;
     }
 
+    /// Hands out what is to be sent, with its memory: a link that has nothing to say holds none.
     pub(crate) fn take_output(&mut self) -> Option<Bytes> {
-        (!self.out.is_empty()).then(|| self.out.split().freeze())
+        (!self.out.is_empty()).then(|| std::mem::take(&mut self.out).freeze())
     }
 
     pub(crate) fn set_admitted(&mut self, admitted: bool) {

@@ -230,6 +230,10 @@ impl Session {
             return None;
         }
         let event = self.events.pop_front()?;
+        if self.events.is_empty() {
+            // Players are silent for hours: what they said once takes no room meanwhile.
+            self.events = VecDeque::new();
+        }
         self.undecided = matches!(event, Event::Connect(_)) && !self.accepted;
         Some(Output::Event(event))
     }

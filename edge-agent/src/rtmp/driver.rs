@@ -76,16 +76,17 @@ pub(super) struct Driver {
     stop: CancellationToken,
 }
 
-/// Serves one client until its session ends.
-pub(super) async fn drive(
+/// Serves one client until its session ends. Each session keeps this future for as long as it lasts:
+/// the driver is made outside of it and lent to all that it does, so that it is in there once.
+pub(super) fn drive(
     plane: Plane,
     socket: Socket,
     peer: Peer,
     record: sessions::Session,
     gate: Box<dyn Gate>,
-) {
+) -> impl Future<Output = ()> + Send {
     let now = plane.context.clock.now();
-    let driver = Driver {
+    let mut driver = Driver {
         session: Session::new(peer, Limits::default(), now),
         socket: Arc::new(socket),
         settings: plane.context.settings.clone(),
@@ -105,11 +106,11 @@ pub(super) async fn drive(
         record,
         plane,
     };
-    driver.run().await;
+    async move { driver.run().await }
 }
 
 impl Driver {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         while self.closing.is_none() {
             let event = self.next().await;
             self.hear(event).await;
@@ -247,7 +248,7 @@ impl Driver {
             match output {
                 Output::Send(bytes) => self.out.push(bytes),
                 Output::Changed => self.describe(),
-                Output::Subscribe(wanted, part) => self.subscribe(*wanted, part).await,
+                Output::Subscribe(wanted, part) => self.subscribe(wanted, part).await,
                 Output::Unsubscribe { stream_id } => self.leave(stream_id, None).await,
                 Output::Player { stream_id, wish } => self.wish(stream_id, wish).await,
                 Output::Publish(wanted, kind) => self.publish(*wanted, kind),
@@ -325,7 +326,7 @@ impl Driver {
     }
 
     /// Says the last word, ends the record, hangs up.
-    async fn close(mut self) {
+    async fn close(&mut self) {
         while let Some(stream_id) = self.roles.playing() {
             self.leave(stream_id, None).await;
         }

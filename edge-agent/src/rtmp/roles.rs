@@ -100,7 +100,10 @@ impl Roles {
     pub(super) fn put(&mut self, stream_id: u32, role: Role) {
         match self.get_mut(stream_id) {
             Some(place) => *place = role,
-            None => self.all.push((stream_id, role)),
+            None => {
+                self.all.reserve_exact(1);
+                self.all.push((stream_id, role));
+            }
         }
     }
 

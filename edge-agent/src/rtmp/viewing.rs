@@ -63,7 +63,16 @@ pub(super) enum Place {
 }
 
 impl Driver {
-    pub(super) async fn subscribe(&mut self, wanted: Wanted, part: Part) {
+    pub(super) async fn subscribe(&mut self, wanted: Box<Wanted>, part: Part) {
+        let stream_id = wanted.stream_id;
+        if let Some(now_is) = self.join(*wanted, part) {
+            self.stream_is(stream_id, now_is).await;
+        }
+    }
+
+    /// Joins the stream and says how it stands; `None` where there is no way to it, or where it is
+    /// recorded.
+    fn join(&mut self, wanted: Wanted, part: Part) -> Option<HubState> {
         let stream_id = wanted.stream_id;
         let settings = self.plane.settings();
         let snapshot = settings.snapshot.as_deref();
@@ -71,11 +80,11 @@ impl Driver {
             snapshot.and_then(|snapshot| Way::new(wanted, &self.session, &self.record, snapshot));
         let Some((way, key)) = way.and_then(|way| Some((way.clone(), way.key()?))) else {
             self.session.play_failed(stream_id, Reason::Destination);
-            return;
+            return None;
         };
         if watching::is_recorded(way.mode, part.from) {
             self.open_recorded(stream_id, way, part);
-            return;
+            return None;
         }
         let otherwise = watching::falls_back(way.mode, part.from);
         let otherwise = otherwise.then(|| Box::new((way.clone(), part)));
@@ -98,7 +107,7 @@ impl Driver {
             otherwise,
         };
         self.roles.put(stream_id, Role::Waiting(waiting));
-        self.stream_is(stream_id, now_is).await;
+        Some(now_is)
     }
 
     /// The stream's state changed, or is looked at for the first time.
@@ -185,7 +194,8 @@ impl Driver {
             self.record.update(|record| record.next_hop = Some(hop));
         }
         if self.roles.playing().is_some() {
-            self.mix(stream_id, stream).await;
+            // Few clients do that: what it takes stands in no other's future.
+            Box::pin(self.mix(stream_id, stream)).await;
             return;
         }
         let mut cursor = hub.head().join(Form::viewer(stream_id));
@@ -223,7 +233,7 @@ impl Driver {
                 self.session.sent_past(over.sent);
                 self.out.splice(0..0, over.rest);
             }
-            Place::Own(own) => self.unmix(&stream, *own, patience).await,
+            Place::Own(own) => Box::pin(self.unmix(&stream, *own, patience)).await,
         }
     }
 }

@@ -109,6 +109,8 @@ impl Session {
         self.facts = Some(facts.clone());
         self.ruling = Some(ruling.clone());
         self.admit();
+        // Nearly always there is one, and it is large.
+        self.active.reserve_exact(1);
         self.active.push(Active {
             stream_id: wanted.stream_id,
             name,
