@@ -5,6 +5,7 @@
 //! here, nothing is fetched and nothing is kept: that is the store's part.
 
 pub mod conditional;
+pub mod date;
 pub mod directives;
 pub mod head;
 pub mod invalidation;

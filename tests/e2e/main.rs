@@ -8,6 +8,7 @@ mod admission;
 mod assignments;
 mod bounds;
 mod cache;
+mod conformance;
 mod console;
 mod control;
 mod edges;

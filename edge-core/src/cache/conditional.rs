@@ -5,7 +5,9 @@ use http::header::{
     AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, LAST_MODIFIED, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::date;
 
 /// Whether the client has the object already, so that 304 is the answer. `If-None-Match` decides
 /// alone where it stands (RFC 9110, section 13.2.2). An object that does not say when it was
@@ -13,17 +15,14 @@ use http::{HeaderMap, HeaderName};
 #[must_use]
 pub fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
     if request.contains_key(IF_NONE_MATCH) {
-        let tag = response.get(ETAG).and_then(|tag| tag.to_str().ok());
+        let tag = response.get(ETAG).map(HeaderValue::as_bytes);
         return request
             .get_all(IF_NONE_MATCH)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|list| names(list, tag));
+            .any(|list| names(list.as_bytes(), tag));
     }
-    let date = |headers: &HeaderMap, name: HeaderName| {
-        let text = headers.get(name)?.to_str().ok()?.to_owned();
-        httpdate::parse_http_date(&text).ok()
-    };
+    let date =
+        |headers: &HeaderMap, name: HeaderName| date::parse(headers.get(name)?.to_str().ok()?);
     match (
         date(request, IF_MODIFIED_SINCE),
         date(response, LAST_MODIFIED).or_else(|| date(response, DATE)),
@@ -33,22 +32,23 @@ pub fn is_known(request: &HeaderMap, response: &HeaderMap) -> bool {
     }
 }
 
-/// Whether a list of tags names this one, by weak comparison; `*` names every object.
-fn names(list: &str, tag: Option<&str>) -> bool {
-    if list.trim() == "*" {
+/// Whether a list of tags names this one, by weak comparison; `*` names every object. Tags may hold
+/// bytes beyond ASCII.
+fn names(list: &[u8], tag: Option<&[u8]>) -> bool {
+    if list.trim_ascii() == b"*" {
         return true;
     }
     let Some(tag) = tag else { return false };
-    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-    let wanted = opaque(tag);
+    let wanted = tag.strip_prefix(b"W/").unwrap_or(tag);
+    let quote = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'"');
     let mut rest = list;
     // Commas may stand inside a tag, so tags are taken one by one.
-    while let Some(open) = rest.find('"') {
-        let Some(length) = rest[open + 1..].find('"') else {
+    while let Some(open) = quote(rest) {
+        let Some(length) = quote(&rest[open + 1..]) else {
             return false;
         };
         let end = open + 1 + length + 1;
-        if rest[open..end] == wanted {
+        if rest[open..end] == *wanted {
             return true;
         }
         rest = &rest[end..];
@@ -149,6 +149,15 @@ mod tests {
             ],
             false,
         );
+    }
+
+    #[test]
+    fn tags_may_hold_bytes_beyond_ascii() {
+        let tag = HeaderValue::from_bytes(b"\"\xfc\"").unwrap();
+        let (mut request, mut stored) = (HeaderMap::new(), HeaderMap::new());
+        request.insert(IF_NONE_MATCH, tag.clone());
+        stored.insert(ETAG, tag);
+        assert!(is_known(&request, &stored));
     }
 
     #[test]
