@@ -36,6 +36,7 @@ struct Tested {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "who asks for a few tests reads them")]
 fn the_public_cache_suite_finds_what_is_written_down() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let suite = suite();

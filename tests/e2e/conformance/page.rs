@@ -68,6 +68,7 @@ impl Group {
 }
 
 /// Compares what was found with the page, or writes it.
+#[allow(clippy::print_stderr, reason = "the run tells what was not passed")]
 pub(super) fn compare(root: &Path, tested: &[Tested]) {
     let reasons = reasons(root);
     for one in tested.iter().filter(|one| one.fault.is_some()) {
