@@ -18,7 +18,7 @@ use crate::harness::world::World;
 const SOON: Duration = Duration::from_secs(15);
 
 /// A world whose only edge speaks TLS too, with the certificates in these files of the folder.
-fn world(folder: &TempDir, files: &[&str]) -> World {
+pub(crate) fn world(folder: &TempDir, files: &[&str]) -> World {
     let mut options = vec!["--rtmps".to_owned(), "127.0.0.1:0".to_owned()];
     for file in files {
         let file = folder.path().join(file);
@@ -31,7 +31,7 @@ fn world(folder: &TempDir, files: &[&str]) -> World {
 }
 
 /// A folder with the certificate of `localhost` in it.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     certificate(&folder.path().join("a.pem"), "a", &["localhost"]);
     folder

@@ -131,6 +131,11 @@ impl Edge {
         self.process.is_running()
     }
 
+    /// The number by which the system knows its process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its largest memory so far in bytes, as the kernel counts it (`VmHWM`).
     pub(crate) fn peak_memory_bytes(&self) -> u64 {
         self.process.peak_memory_bytes()

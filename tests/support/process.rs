@@ -91,6 +91,11 @@ impl Running {
             .is_none()
     }
 
+    /// The number by which the system knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Bytes written to its standard output so far.
     pub(crate) fn stdout_bytes(&self) -> u64 {
         lock(&self.stdout).total

@@ -141,6 +141,37 @@ impl Viewer {
         }
     }
 
+    /// Reads at most so many bytes without looking at them; says how many. It understands nothing any more
+    /// after that.
+    pub(crate) fn skip(&mut self, most: usize) -> usize {
+        let mut buffer = vec![0; most.min(64 << 10)];
+        let mut skipped = 0;
+        while skipped < most {
+            let room = buffer.len().min(most - skipped);
+            match self.stream.read(&mut buffer[..room]) {
+                Ok(0) => {
+                    self.closed.get_or_insert(self.begun.elapsed());
+                    break;
+                }
+                Ok(length) => skipped += length,
+                // Nothing is there, or it is closed, which the next read says too.
+                Err(_) => break,
+            }
+        }
+        skipped
+    }
+
+    /// The port at its own end.
+    pub(crate) fn port(&self) -> u16 {
+        let address = self.stream.local_addr().expect("a socket has an address");
+        address.port()
+    }
+
+    /// When each frame came.
+    pub(crate) fn arrived_at(&self) -> impl Iterator<Item = Instant> {
+        self.arrivals.iter().map(|after| self.begun + *after)
+    }
+
     fn flush(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
