@@ -21,6 +21,8 @@ mod proxy;
 mod purge;
 mod reach;
 mod serve;
+mod slices;
+mod source;
 mod stall;
 mod store;
 

@@ -24,6 +24,7 @@ mod recorded;
 mod reverse;
 mod sessions;
 mod setup;
+mod slices;
 mod slow;
 mod tls;
 mod users;

@@ -9,6 +9,8 @@ pub(crate) mod browser;
 pub(crate) mod edge;
 pub(crate) mod eventually;
 pub(crate) mod http;
+pub(crate) mod http_origin;
+pub(crate) mod http_reader;
 pub(crate) mod malformed;
 pub(crate) mod media;
 pub(crate) mod memory;

@@ -97,6 +97,18 @@ impl World {
         origin
     }
 
+    /// Records an HTTP origin at this host and port, and makes a route to it for this path, of these fields.
+    #[track_caller]
+    pub(crate) fn add_http_origin(&self, address: &str, path: &str, fields: Value) -> String {
+        let reach = json!({"private": false, "loopback": true});
+        let record = json!({"name": path, "address": format!("http://{address}"), "reach": reach});
+        let origin = id(&self.api.post("/origins", &record));
+        let usual = json!({"name": path, "plane": "http", "app": path, "upstreams": [origin]});
+        self.route(over(usual, fields));
+        self.settle();
+        origin
+    }
+
     /// Adds an edge by a join token.
     pub(crate) fn add_edge(&mut self, name: &str) {
         let made = self.api.post(

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use edge_core::cache::range::Part;
 use edge_core::limit::Held;
 use futures_util::stream;
 use http_body::{Body, Frame, SizeHint};
@@ -11,7 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 
 use super::fill::{BrokeOff, Reader};
-use super::object::Object;
+use super::slices::SliceReader;
 use crate::sessions::{RouteCounts, Session};
 
 /// What goes wrong while a body is sent: the connection is closed, so that the client sees that
@@ -31,19 +32,8 @@ pub(super) fn text(text: impl Into<Bytes>) -> AnyBody {
         .boxed_unsync()
 }
 
-/// The part of a stored object from one byte to before another.
-pub(super) fn stored(object: &Object, from: u64, until: u64) -> AnyBody {
-    let mut pieces = Vec::new();
-    let mut begins = 0;
-    for chunk in object.chunks.iter() {
-        let ends = begins + chunk.len() as u64;
-        if ends > from && begins < until {
-            let first = usize::try_from(from.saturating_sub(begins)).unwrap_or(0);
-            let last = usize::try_from(until.min(ends) - begins).unwrap_or(chunk.len());
-            pieces.push(chunk.slice(first..last));
-        }
-        begins = ends;
-    }
+/// A body made of pieces that are there.
+fn pieces(pieces: Vec<Bytes>) -> AnyBody {
     match <[Bytes; 1]>::try_from(pieces) {
         Ok([only]) => text(only),
         Err(pieces) => {
@@ -53,6 +43,22 @@ pub(super) fn stored(object: &Object, from: u64, until: u64) -> AnyBody {
     }
 }
 
+/// The part of a body that came in these chunks.
+pub(super) fn part(chunks: &[Bytes], part: Part) -> AnyBody {
+    let mut found = Vec::new();
+    let mut begins = 0;
+    for chunk in chunks {
+        let ends = begins + chunk.len() as u64;
+        if ends > part.from && begins < part.until {
+            let first = usize::try_from(part.from.saturating_sub(begins)).unwrap_or(0);
+            let last = usize::try_from(part.until.min(ends) - begins).unwrap_or(chunk.len());
+            found.push(chunk.slice(first..last));
+        }
+        begins = ends;
+    }
+    pieces(found)
+}
+
 /// What a reader of a fill gets.
 pub(super) fn filling(reader: Reader) -> AnyBody {
     let frames = stream::unfold(Some(reader), async |reader| {
@@ -60,6 +66,33 @@ pub(super) fn filling(reader: Reader) -> AnyBody {
         match reader.next().await? {
             Ok(piece) => Some((Ok(Frame::data(piece)), Some(reader))),
             Err(BrokeOff) => Some((Err(BodyError::from(BrokeOff)), None)),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// What a reader of slices gets.
+pub(super) fn sliced(reader: SliceReader) -> AnyBody {
+    let frames = stream::unfold(Some(reader), async |reader| {
+        let mut reader = reader?;
+        match reader.next().await? {
+            Ok(piece) => Some((Ok(Frame::data(piece)), Some(reader))),
+            Err(broke) => Some((Err(BodyError::from(broke)), None)),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// Bodies one after the other.
+pub(super) fn chain(bodies: Vec<AnyBody>) -> AnyBody {
+    let mut bodies = bodies;
+    bodies.reverse();
+    let frames = stream::unfold(bodies, async |mut bodies| {
+        loop {
+            match bodies.last_mut()?.frame().await {
+                Some(frame) => return Some((frame, bodies)),
+                None => drop(bodies.pop()),
+            }
         }
     });
     StreamBody::new(frames).boxed_unsync()

@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use contract::reason::Reason;
+use edge_core::cache::vary;
 use tokio::sync::{Notify, watch};
 
+use super::asked::Asked;
+use super::forward;
 use super::object::{Head, Object};
 
 /// What is kept of a body that is too large to be stored.
@@ -27,6 +30,12 @@ pub(super) enum Turn {
     Shared {
         head: Arc<Head>,
         /// What the request said in the fields that the answer varies by.
+        varies: Arc<Varying>,
+    },
+    /// The body is held in slices, and comes as it is read.
+    Sliced {
+        object: Arc<Object>,
+        /// As above.
         varies: Arc<Varying>,
     },
     /// The answer is only for the one who began.
@@ -44,6 +53,13 @@ pub(super) enum Turn {
 pub(super) struct Varying {
     pub(super) names: Vec<http::HeaderName>,
     pub(super) selected: String,
+}
+
+impl Varying {
+    /// Whether the answer is for this request too.
+    pub(super) fn is_for(&self, asked: &Asked) -> bool {
+        vary::selected(&self.names, &forward::fields(asked)) == self.selected
+    }
 }
 
 /// How a body ended.
@@ -185,6 +201,18 @@ impl Fill {
         })
     }
 
+    /// The whole body in one piece, which takes the place of those that came.
+    pub(super) fn settle(&self, whole: Bytes) {
+        let mut body = self.lock();
+        body.ends = length(&whole);
+        body.chunks = VecDeque::from([(body.ends, whole)]);
+    }
+
+    /// Whether the whole body came.
+    pub(super) fn is_whole(&self) -> bool {
+        self.progress.borrow().end == Some(End::Whole)
+    }
+
     /// The body is whole.
     pub(super) fn finish(&self) {
         self.end(End::Whole);
@@ -240,6 +268,11 @@ impl Reader {
         self.at = from;
         self.until = until;
         self
+    }
+
+    /// Another reader, of this part.
+    pub(super) fn another(&self, from: u64, until: u64) -> Self {
+        self.fill.reader().part(from, until)
     }
 
     /// The next piece; `None` at the end.

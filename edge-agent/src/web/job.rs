@@ -33,8 +33,12 @@ impl Job {
     }
 
     /// The largest body that is stored for this route.
+    pub(super) fn most(&self) -> u64 {
+        u64::try_from(self.route().cache.max_object_bytes).unwrap_or(u64::MAX)
+    }
+
+    /// The largest body that is held whole in memory.
     pub(super) fn largest(&self) -> u64 {
-        let most = self.web.shared.store.largest();
-        u64::try_from(self.route().cache.max_object_bytes).map_or(most, |route| route.min(most))
+        self.most().min(self.web.shared.store.largest())
     }
 }

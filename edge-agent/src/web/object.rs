@@ -1,10 +1,12 @@
-//! One stored answer, whole and immutable: its head, its body in pieces, and how long it is fresh.
+//! One stored answer: its head, its body, whole or in slices, and how long it is fresh.
 
 use bytes::Bytes;
 use contract::id::RouteId;
 use edge_core::cache::policy::Policy;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
+
+use super::slices::Slices;
 
 /// What is told of an answer before its body.
 #[derive(Debug, Clone)]
@@ -22,16 +24,31 @@ pub(super) struct Head {
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     pub(super) head: Head,
-    /// The body as it came; shared by all who read it.
-    pub(super) chunks: Arc<[Bytes]>,
-    pub(super) size: u64,
+    pub(super) body: Held,
+}
+
+/// How a body is held.
+#[derive(Debug, Clone)]
+pub(super) enum Held {
+    /// As it came; shared by all who read it.
+    Whole { chunks: Arc<[Bytes]>, size: u64 },
+    /// In slices that the store keeps each for itself.
+    Slices(Arc<Slices>),
 }
 
 /// What a field costs beside its bytes; measured roughly, so that many small objects are bounded.
 const OVERHEAD: usize = 64;
 
 impl Object {
-    /// What it weighs in memory.
+    /// The body's length.
+    pub(super) fn size(&self) -> u64 {
+        match &self.body {
+            Held::Whole { size, .. } => *size,
+            Held::Slices(slices) => slices.length,
+        }
+    }
+
+    /// What it weighs in memory, without slices.
     pub(super) fn weight(&self) -> u64 {
         let fields: usize = self
             .head
@@ -39,7 +56,10 @@ impl Object {
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD)
             .sum();
-        let pieces = self.chunks.len() * size_of::<Bytes>();
-        self.size + u64::try_from(fields + pieces + 512).unwrap_or(u64::MAX)
+        let (pieces, size) = match &self.body {
+            Held::Whole { chunks, size } => (chunks.len() * size_of::<Bytes>(), *size),
+            Held::Slices(_) => (size_of::<Slices>(), 0),
+        };
+        size + u64::try_from(fields + pieces + 512).unwrap_or(u64::MAX)
     }
 }

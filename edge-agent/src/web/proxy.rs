@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use contract::counts::Outcome;
 use contract::reason::Reason;
+use edge_core::cache::conditional;
 use edge_core::cache::directives::Directives;
 use edge_core::cache::invalidation;
 use edge_core::cache::policy::{self, Exchange, NotStored};
+use edge_core::cache::range::{Part, Wanted};
 use edge_core::cache::status::CACHE_STATUS;
-use edge_core::cache::vary;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -23,8 +24,9 @@ use super::fill::{Reader, Turn};
 use super::flight::Boarding;
 use super::forward;
 use super::job::Job;
-use super::object::Object;
+use super::object::{Held, Object};
 use super::serve::{self, Story};
+use super::slices::{Broke, Missing, Slices};
 use super::store::Found;
 use crate::clock::now_ms;
 
@@ -69,9 +71,58 @@ fn fresh(job: &Job) -> Option<Arc<Object>> {
     }
 }
 
-fn hit(job: &Job, object: &Object) -> Response<AnyBody> {
-    job.counts.count(Outcome::Hit);
-    serve::object(&job.asked, object, plain(Outcome::Hit))
+/// The answer from what is stored and fresh; it is a hit if nothing of it must be fetched.
+async fn hit(job: &Job, object: &Object) -> Result<Response<AnyBody>, Reason> {
+    let outcome = match missing(job, object) {
+        None => Outcome::Hit,
+        Some(_) if Directives::of(&job.asked.headers).only_if_cached => {
+            return Ok(not_at_hand(job));
+        }
+        Some(Missing::OnTheirWay) => Outcome::Joined,
+        Some(Missing::Nowhere) => Outcome::Miss,
+    };
+    stored(job, object, plain(outcome)).await
+}
+
+/// What an object lacks of the bytes that are asked for.
+fn missing(job: &Job, object: &Object) -> Option<Missing> {
+    let Held::Slices(slices) = &object.body else {
+        return None;
+    };
+    let asked = &job.asked;
+    if asked.method == Method::HEAD || conditional::is_known(&asked.headers, &object.head.headers) {
+        return None;
+    }
+    let store = &job.web.shared.store;
+    let lacks = |part: Part| {
+        let of_part = Slices::of_part(part.from, part.until);
+        slices.missing(of_part, |slice| store.has_slice(slices.generation, slice))
+    };
+    match serve::wanted(asked, &object.head, slices.length) {
+        Wanted::Whole => lacks(Part {
+            from: 0,
+            until: slices.length,
+        }),
+        Wanted::Part(part) => lacks(part),
+        Wanted::Parts(parts) => parts.into_iter().filter_map(lacks).max(),
+        Wanted::Nothing => None,
+    }
+}
+
+/// A stored object as the answer, counted under what its story tells.
+async fn stored(job: &Job, object: &Object, story: Story) -> Result<Response<AnyBody>, Reason> {
+    match serve::object(job, object, story).await {
+        Ok(response) => {
+            job.counts.count(story.outcome);
+            Ok(response)
+        }
+        // It is not stored any more: the next request begins anew.
+        Err(Broke::Changed) => ask_alone(job, Outcome::Miss, Some(NotStored::Part)).await,
+        Err(Broke::Off) => {
+            job.counts.count(Outcome::Miss);
+            Err(Reason::OriginUnreachable)
+        }
+    }
 }
 
 const fn plain(outcome: Outcome) -> Story {
@@ -85,7 +136,7 @@ const fn plain(outcome: Outcome) -> Story {
 async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reason> {
     let stale = match found(job) {
         Found::Object(object) if object.head.policy.is_fresh(now_ms()) => {
-            return Ok(hit(job, &object));
+            return hit(job, &object).await;
         }
         Found::Object(object) => Some(object),
         Found::Nothing => None,
@@ -105,9 +156,12 @@ async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reaso
     }
     let shared = &job.web.shared;
     let key = job.asked.key();
+    if wants_part(&job.asked) && shared.store.is_partless(&key, now_ms()) {
+        return alone(job, body, Outcome::Miss, Some(NotStored::Part)).await;
+    }
     let name = shared.store.flight_name(&key, &forward::fields(&job.asked));
     match shared.flights.board(&name, || fresh(job)) {
-        Boarding::Landed(object) => Ok(hit(job, &object)),
+        Boarding::Landed(object) => hit(job, &object).await,
         Boarding::Full => Err(Reason::LimitReached),
         Boarding::Joined(reader) => joined(job, reader, body).await,
         Boarding::Began(fill, reader) => {
@@ -119,6 +173,7 @@ async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reaso
                 fill,
                 stale,
                 private,
+                part: None,
             };
             tokio::spawn(fetch.run());
             began(job, reader, waiting).await
@@ -135,8 +190,10 @@ async fn began(
         Turn::Private => {
             let PrivateAnswer { answered, why } =
                 waiting.await.map_err(|_| Reason::OriginUnreachable)?;
-            // The whole was asked for to be stored. A part is asked for as the client did.
-            if why == NotStored::TooLarge && wants_part(&job.asked) {
+            // The whole, or more than the part, was asked for to be stored. A part is asked for as
+            // the client did.
+            let is_part = answered.response.status() == StatusCode::PARTIAL_CONTENT;
+            if (why == NotStored::TooLarge || is_part) && wants_part(&job.asked) {
                 drop(answered);
                 return ask_alone(job, Outcome::Miss, Some(why)).await;
             }
@@ -144,8 +201,9 @@ async fn began(
             Ok(passed_on(job, answered, Outcome::Miss, Some(why)))
         }
         Turn::Shared { head, .. } => Ok(shared_turn(job, &head, reader, Outcome::Miss)),
-        Turn::Confirmed(object) => Ok(confirmed(job, &object, Outcome::Revalidated)),
-        Turn::StandIn(object) => Ok(stands_in(job, &object)),
+        Turn::Sliced { object, .. } => sliced(job, &object, Outcome::Miss).await,
+        Turn::Confirmed(object) => confirmed(job, &object, Outcome::Revalidated).await,
+        Turn::StandIn(object) => stored(job, &object, plain(Outcome::Stale)).await,
         Turn::Failed(reason) => {
             job.counts.count(Outcome::Miss);
             Err(reason)
@@ -156,19 +214,24 @@ async fn began(
 async fn joined(job: &Job, mut reader: Reader, body: AnyBody) -> Result<Response<AnyBody>, Reason> {
     match reader.turn().await {
         Turn::Shared { head, varies } => {
-            let request = forward::fields(&job.asked);
-            if vary::selected(&varies.names, &request) != varies.selected {
+            if !varies.is_for(&job.asked) {
                 drop(reader);
                 return alone(job, body, Outcome::Miss, Some(NotStored::Varies)).await;
             }
             Ok(shared_turn(job, &head, reader, Outcome::Joined))
         }
+        Turn::Sliced { object, varies } => {
+            if !varies.is_for(&job.asked) {
+                return alone(job, body, Outcome::Miss, Some(NotStored::Varies)).await;
+            }
+            sliced(job, &object, Outcome::Joined).await
+        }
         Turn::Private => {
             drop(reader);
             alone(job, body, Outcome::Bypass, None).await
         }
-        Turn::Confirmed(object) => Ok(confirmed(job, &object, Outcome::Joined)),
-        Turn::StandIn(object) => Ok(stands_in(job, &object)),
+        Turn::Confirmed(object) => confirmed(job, &object, Outcome::Joined).await,
+        Turn::StandIn(object) => stored(job, &object, plain(Outcome::Stale)).await,
         Turn::Failed(reason) => {
             job.counts.count(Outcome::Joined);
             Err(reason)
@@ -195,19 +258,26 @@ fn shared_turn(
     serve::filling(&job.asked, head, reader, story)
 }
 
-fn confirmed(job: &Job, object: &Object, outcome: Outcome) -> Response<AnyBody> {
-    job.counts.count(outcome);
+async fn confirmed(
+    job: &Job,
+    object: &Object,
+    outcome: Outcome,
+) -> Result<Response<AnyBody>, Reason> {
     let story = Story {
         outcome,
         forwarded: Some(StatusCode::NOT_MODIFIED),
         not_stored: None,
     };
-    serve::object(&job.asked, object, story)
+    stored(job, object, story).await
 }
 
-fn stands_in(job: &Job, object: &Object) -> Response<AnyBody> {
-    job.counts.count(Outcome::Stale);
-    serve::object(&job.asked, object, plain(Outcome::Stale))
+async fn sliced(job: &Job, object: &Object, outcome: Outcome) -> Result<Response<AnyBody>, Reason> {
+    let story = Story {
+        outcome,
+        forwarded: Some(object.head.status),
+        not_stored: None,
+    };
+    stored(job, object, story).await
 }
 
 /// `only-if-cached` and nothing that is fresh (RFC 9111, section 5.2.1.7).

@@ -1,10 +1,13 @@
 //! Answers from what is at hand: a stored object, or a fill on its way. Conditions and ranges of
-//! the client are answered here.
+//! the client are answered here; what an object lacks comes as it is read.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use bytes::Bytes;
 use contract::counts::Outcome;
 use edge_core::cache::conditional;
 use edge_core::cache::policy::NotStored;
-use edge_core::cache::range::{self, Wanted};
+use edge_core::cache::range::{self, Part, Wanted};
 use edge_core::cache::status::{CACHE_STATUS, CacheStatus};
 use http::header::{
     ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
@@ -15,7 +18,9 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use super::asked::Asked;
 use super::body::{self, AnyBody};
 use super::fill::Reader;
-use super::object::{Head, Object};
+use super::job::Job;
+use super::object::{Head, Held, Object};
+use super::slices::{Broke, SliceReader};
 use crate::clock::now_ms;
 
 /// How an answer came to be, for the client to read.
@@ -38,15 +43,37 @@ impl Story {
     }
 }
 
-/// A stored object as the answer.
-pub(super) fn object(asked: &Asked, object: &Object, story: Story) -> Response<AnyBody> {
-    let (mut response, part) = plan(asked, &object.head, Some(object.size), story);
-    *response.body_mut() = match part {
-        _ if asked.method == Method::HEAD => body::empty(),
-        Part::Nothing => body::empty(),
-        Part::Of { from, until } => body::stored(object, from, until),
-    };
-    response
+/// A stored object as the answer. What it lacks is fetched.
+///
+/// # Errors
+/// Why the first bytes did not come.
+pub(super) async fn object(
+    job: &Job,
+    object: &Object,
+    story: Story,
+) -> Result<Response<AnyBody>, Broke> {
+    let asked = &job.asked;
+    let (mut response, sent) = plan(asked, &object.head, Some(object.size()), story);
+    if asked.method == Method::HEAD {
+        return Ok(response);
+    }
+    let mut bodies = Vec::new();
+    for (text, part) in sent.in_order() {
+        bodies.extend(text.map(body::text));
+        let Some(part) = part else { continue };
+        bodies.push(match &object.body {
+            Held::Whole { chunks, .. } => body::part(chunks, part),
+            Held::Slices(slices) => {
+                let mut reader = SliceReader::new(job, slices, part.from, part.until);
+                if bodies.len() <= 1 {
+                    reader.ready().await?;
+                }
+                body::sliced(reader)
+            }
+        });
+    }
+    *response.body_mut() = one(bodies);
+    Ok(response)
 }
 
 /// A fill as the answer.
@@ -56,18 +83,44 @@ pub(super) fn filling(
     reader: Reader,
     story: Story,
 ) -> Response<AnyBody> {
-    let (mut response, part) = plan(asked, head, head.length, story);
-    *response.body_mut() = match part {
-        Part::Nothing => body::empty(),
-        Part::Of { from, until } => body::filling(reader.part(from, until)),
-    };
+    let (mut response, sent) = plan(asked, head, head.length, story);
+    let mut bodies = Vec::new();
+    for (text, part) in sent.in_order() {
+        bodies.extend(text.map(body::text));
+        bodies.extend(part.map(|part| body::filling(reader.another(part.from, part.until))));
+    }
+    *response.body_mut() = one(bodies);
     response
 }
 
-/// Which part of the body goes.
-enum Part {
+fn one(mut bodies: Vec<AnyBody>) -> AnyBody {
+    match bodies.len() {
+        0 => body::empty(),
+        1 => bodies.remove(0),
+        _ => body::chain(bodies),
+    }
+}
+
+/// What goes as the body.
+enum Sent {
     Nothing,
-    Of { from: u64, until: u64 },
+    Part(Part),
+    /// Parts, each with the text before it, and the text at the end.
+    Parts(Vec<(Bytes, Part)>, Bytes),
+}
+
+impl Sent {
+    fn in_order(self) -> Vec<(Option<Bytes>, Option<Part>)> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Part(part) => vec![(None, Some(part))],
+            Self::Parts(parts, end) => parts
+                .into_iter()
+                .map(|(text, part)| (Some(text), Some(part)))
+                .chain([(Some(end), None)])
+                .collect(),
+        }
+    }
 }
 
 fn plan(
@@ -75,7 +128,7 @@ fn plan(
     head: &Head,
     length: Option<u64>,
     story: Story,
-) -> (Response<AnyBody>, Part) {
+) -> (Response<AnyBody>, Sent) {
     let now_ms = now_ms();
     let mut response = Response::new(body::empty());
     *response.status_mut() = head.status;
@@ -92,26 +145,26 @@ fn plan(
     {
         headers.insert(DATE, date);
     }
-    let whole = Part::Of {
-        from: 0,
-        until: length.unwrap_or(u64::MAX),
-    };
     if head.status == StatusCode::OK {
         if conditional::is_known(&asked.headers, &head.headers) {
             not_modified(&mut response);
-            return (response, Part::Nothing);
+            return (response, Sent::Nothing);
         }
         if let Some(length) = length {
             headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-            match range::wanted(&asked.headers, &head.headers, length) {
+            match wanted(asked, head, length) {
                 Wanted::Whole => {}
-                Wanted::Part { from, until } => {
-                    partial(&mut response, from, until, length);
-                    return (response, Part::Of { from, until });
+                Wanted::Part(part) => {
+                    partial(&mut response, part, length);
+                    return (response, Sent::Part(part));
+                }
+                Wanted::Parts(parts) => {
+                    let sent = multipart(&mut response, parts, length);
+                    return (response, sent);
                 }
                 Wanted::Nothing => {
                     unsatisfiable(&mut response, length);
-                    return (response, Part::Nothing);
+                    return (response, Sent::Nothing);
                 }
             }
         }
@@ -121,7 +174,62 @@ fn plan(
     {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    (response, whole)
+    let whole = Part {
+        from: 0,
+        until: length.unwrap_or(u64::MAX),
+    };
+    (response, Sent::Part(whole))
+}
+
+/// Which bytes of an object of this length the request asks for; only `GET` asks for parts (RFC
+/// 9110, section 14.2).
+pub(super) fn wanted(asked: &Asked, head: &Head, length: u64) -> Wanted {
+    if asked.method == Method::GET {
+        range::wanted(&asked.headers, &head.headers, length)
+    } else {
+        Wanted::Whole
+    }
+}
+
+/// Several parts in one body (RFC 9110, section 14.6).
+fn multipart(response: &mut Response<AnyBody>, parts: Vec<Part>, length: u64) -> Sent {
+    // Nobody who makes an object can know it, and so no object holds it.
+    let random = || RandomState::new().build_hasher().finish();
+    let boundary = format!("weir-{:016x}{:016x}", random(), random());
+    let headers = response.headers_mut();
+    let kind = headers.remove(CONTENT_TYPE);
+    let before = |part: &Part| {
+        let mut text = format!("\r\n--{boundary}\r\n").into_bytes();
+        if let Some(kind) = &kind {
+            text.extend_from_slice(b"Content-Type: ");
+            text.extend_from_slice(kind.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(
+            format!("Content-Range: {}\r\n\r\n", told(*part, length)).as_bytes(),
+        );
+        Bytes::from(text)
+    };
+    let end = Bytes::from(format!("\r\n--{boundary}--\r\n"));
+    let parts: Vec<(Bytes, Part)> = parts
+        .into_iter()
+        .map(|part| (before(&part), part))
+        .collect();
+    let size: u64 = parts
+        .iter()
+        .map(|(text, part)| text.len() as u64 + part.size())
+        .sum();
+    headers.insert(CONTENT_LENGTH, (size + end.len() as u64).into());
+    let kind = format!("multipart/byteranges; boundary={boundary}");
+    if let Ok(kind) = HeaderValue::from_str(&kind) {
+        headers.insert(CONTENT_TYPE, kind);
+    }
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    Sent::Parts(parts, end)
+}
+
+fn told(part: Part, length: u64) -> String {
+    format!("bytes {}-{}/{length}", part.from, part.until - 1)
 }
 
 /// Fields that describe a body do not stand in a 304 (RFC 9110, section 15.4.5).
@@ -135,13 +243,11 @@ fn not_modified(response: &mut Response<AnyBody>) {
     }
 }
 
-fn partial(response: &mut Response<AnyBody>, from: u64, until: u64, length: u64) {
+fn partial(response: &mut Response<AnyBody>, part: Part, length: u64) {
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    let last = until - 1;
-    let range = format!("bytes {from}-{last}/{length}");
     let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, (until - from).into());
-    if let Ok(range) = HeaderValue::from_str(&range) {
+    headers.insert(CONTENT_LENGTH, part.size().into());
+    if let Ok(range) = HeaderValue::from_str(&told(part, length)) {
         headers.insert(CONTENT_RANGE, range);
     }
 }

@@ -1,4 +1,4 @@
-//! The store: objects in memory, bounded by weight. The least used go first.
+//! The store: objects and slices of objects in memory, bounded by weight. The least used go first.
 //!
 //! What varies is stored under its key and what the request said in the fields that it varies by.
 //! What turned out not to be storable is remembered for a while, so that requests for it are not
@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use edge_core::cache::key::Key;
 use edge_core::cache::vary;
 use http::{HeaderMap, HeaderName};
@@ -33,13 +34,19 @@ pub(super) struct Store {
     entries: Cache<String, Entry>,
     capacity: u64,
     salt: AtomicU64,
+    /// How many of the entries are slices.
+    slices: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone)]
 enum Entry {
     Object(Arc<Object>),
     Varies(Arc<Varies>),
-    Unstorable { until_ms: u64 },
+    Unstorable {
+        until_ms: u64,
+    },
+    /// A slice of an object whose head stands elsewhere.
+    Slice(Bytes),
 }
 
 /// Stands under the key of answers that vary; the answers themselves stand under longer names
@@ -68,17 +75,26 @@ impl Store {
             let weight = match entry {
                 Entry::Object(object) => object.weight(),
                 Entry::Varies(_) | Entry::Unstorable { .. } => 256,
+                Entry::Slice(bytes) => bytes.len() as u64 + 256,
             };
             let name = u64::try_from(name.len()).unwrap_or(u64::MAX);
             u32::try_from(weight.saturating_add(name)).unwrap_or(u32::MAX)
         };
+        let slices = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&slices);
         Self {
             entries: Cache::builder()
                 .max_capacity(capacity)
                 .weigher(weigh)
+                .eviction_listener(move |_, entry, _| {
+                    if matches!(entry, Entry::Slice(_)) {
+                        counted.fetch_sub(1, Ordering::Relaxed);
+                    }
+                })
                 .build(),
             capacity,
             salt: AtomicU64::new(0),
+            slices,
         }
     }
 
@@ -103,7 +119,9 @@ impl Store {
         match entry {
             Some(Entry::Object(object)) => Found::Object(object),
             Some(Entry::Unstorable { until_ms }) if now_ms < until_ms => Found::Unstorable,
-            Some(Entry::Unstorable { .. } | Entry::Varies(_)) | None => Found::Nothing,
+            Some(Entry::Unstorable { .. } | Entry::Varies(_) | Entry::Slice(_)) | None => {
+                Found::Nothing
+            }
         }
     }
 
@@ -113,7 +131,7 @@ impl Store {
         let name = key.to_string();
         match self.entries.get(&name) {
             Some(Entry::Varies(varies)) => varies.name(&name, request),
-            Some(Entry::Object(_) | Entry::Unstorable { .. }) | None => name,
+            Some(Entry::Object(_) | Entry::Unstorable { .. } | Entry::Slice(_)) | None => name,
         }
     }
 
@@ -145,6 +163,46 @@ impl Store {
             .insert(varies.name(&name, request), Entry::Object(object));
     }
 
+    /// A number that no object of this store had before, nor had one before a restart: time goes on.
+    pub(super) fn generation(&self, now_ms: u64) -> u64 {
+        now_ms << 16 | (self.salt.fetch_add(1, Ordering::Relaxed) & 0xffff)
+    }
+
+    /// Stores a slice of the object of this generation.
+    pub(super) fn put_slice(&self, generation: u64, slice: u64, bytes: Bytes) {
+        self.slices.fetch_add(1, Ordering::Relaxed);
+        let name = slice_name(generation, slice);
+        self.entries.insert(name, Entry::Slice(bytes));
+    }
+
+    /// A slice, if it is held.
+    pub(super) fn slice(&self, generation: u64, slice: u64) -> Option<Bytes> {
+        match self.entries.get(&slice_name(generation, slice)) {
+            Some(Entry::Slice(bytes)) => Some(bytes),
+            Some(Entry::Object(_) | Entry::Varies(_) | Entry::Unstorable { .. }) | None => None,
+        }
+    }
+
+    /// Whether a slice is held.
+    pub(super) fn has_slice(&self, generation: u64, slice: u64) -> bool {
+        self.entries.contains_key(&slice_name(generation, slice))
+    }
+
+    /// Remembers that parts of what stands under this key cannot be put together.
+    pub(super) fn mark_partless(&self, key: &Key, now_ms: u64) {
+        let until_ms = now_ms + UNSTORABLE_MS;
+        self.entries
+            .insert(partless_name(key), Entry::Unstorable { until_ms });
+    }
+
+    /// Whether parts of what stands under this key cannot be put together.
+    pub(super) fn is_partless(&self, key: &Key, now_ms: u64) -> bool {
+        match self.entries.get(&partless_name(key)) {
+            Some(Entry::Unstorable { until_ms }) => now_ms < until_ms,
+            Some(Entry::Object(_) | Entry::Varies(_) | Entry::Slice(_)) | None => false,
+        }
+    }
+
     /// Remembers that answers under this key are not stored.
     pub(super) fn mark_unstorable(&self, key: &Key, now_ms: u64) {
         let until_ms = now_ms + UNSTORABLE_MS;
@@ -157,25 +215,40 @@ impl Store {
         match self.entries.remove(&key.to_string()) {
             Some(Entry::Object(_)) => 1,
             Some(Entry::Varies(varies)) => varies.answers.load(Ordering::Relaxed),
-            Some(Entry::Unstorable { .. }) | None => 0,
+            Some(Entry::Unstorable { .. } | Entry::Slice(_)) | None => 0,
         }
     }
 
     /// Drops everything; returns how many entries there were.
     pub(super) fn clear(&self) -> u64 {
         self.entries.run_pending_tasks();
-        let entries = self.entries.entry_count();
+        let objects = self.objects();
         self.entries.invalidate_all();
-        entries
+        objects
+    }
+
+    /// How many entries there are that are not slices.
+    fn objects(&self) -> u64 {
+        let slices = self.slices.load(Ordering::Relaxed);
+        self.entries.entry_count().saturating_sub(slices)
     }
 
     pub(super) fn stored(&self) -> Stored {
         self.entries.run_pending_tasks();
         Stored {
-            objects: self.entries.entry_count(),
+            objects: self.objects(),
             bytes: self.entries.weighted_size(),
         }
     }
+}
+
+/// No key begins with a line break.
+fn slice_name(generation: u64, slice: u64) -> String {
+    format!("\n{generation}\n{slice}")
+}
+
+fn partless_name(key: &Key) -> String {
+    format!("\n{key}")
 }
 
 impl Varies {
@@ -190,7 +263,7 @@ impl Varies {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::web::object::Head;
+    use crate::web::object::{Head, Held};
     use contract::id::RouteId;
     use contract::route::CacheSettings;
     use edge_core::cache::policy::{self, Exchange};
@@ -223,8 +296,10 @@ mod tests {
                 length: Some(size),
                 route: RouteId::from_bits(1),
             },
-            chunks: Arc::new([]),
-            size,
+            body: Held::Whole {
+                chunks: Arc::new([]),
+                size,
+            },
         })
     }
 

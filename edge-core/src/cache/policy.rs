@@ -66,6 +66,8 @@ pub enum NotStored {
     NeverFresh,
     /// It is larger than the route stores.
     TooLarge,
+    /// It is a part, and nothing tells of which generation of its object.
+    Part,
 }
 
 impl NotStored {
@@ -81,6 +83,7 @@ impl NotStored {
             Self::Varies => "vary",
             Self::NeverFresh => "never-fresh",
             Self::TooLarge => "too-large",
+            Self::Part => "part",
         }
     }
 }
