@@ -17,7 +17,7 @@ mod timeline;
 
 pub use batch::Batch;
 pub use buffer::{SEND_BUFFER, send_buffer};
-pub use cursor::{Cursor, Form, Owed, Scratch};
+pub use cursor::{Cursor, Form, Owed, Scratch, Wants};
 pub use entry::Entry;
 pub use flush::Flush;
 pub use pace::Pace;

@@ -234,6 +234,7 @@ impl Session {
             | Fault::Unfinished(_)
             | Fault::TinyChunks(_)
             | Fault::MessagesBeforeAdmission(_)
+            | Fault::Commands(_)
             | Fault::ShortControl(_)
             | Fault::AmfTruncated
             | Fault::AmfDepth(_)

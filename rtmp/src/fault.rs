@@ -53,6 +53,9 @@ pub enum Fault {
     /// Too many messages before the client was admitted.
     #[error("more than {0} messages before admission")]
     MessagesBeforeAdmission(u32),
+    /// More commands or control messages than a session needs.
+    #[error("more than {0} commands and control messages in a second")]
+    Commands(u32),
     /// A protocol control message is shorter than its fields.
     #[error("a control message of kind {0} is too short")]
     ShortControl(u8),

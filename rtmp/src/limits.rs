@@ -21,6 +21,8 @@ pub struct Limits {
     pub unfinished_after_admission: usize,
     /// Messages (not bytes) a client may send before it is admitted.
     pub messages_before_admission: u32,
+    /// Messages that are not media or data, a second and at once, after admission.
+    pub commands: u32,
     /// Chunks with under [`Limits::TINY_CHUNK`] bytes of payload a second, and at once.
     pub tiny_chunks: u32,
     /// Message streams a client may hold at once.
@@ -50,6 +52,9 @@ impl Default for Limits {
             // Chosen, because a client needs under 20; the rest is for encoders that send media
             // without waiting for the answer to `publish`.
             messages_before_admission: 1_024,
+            // Chosen, because the busiest clients that we know, those that acknowledge each 250 kB at a
+            // gigabit a second, say 500; and because answering so many costs 1 % of a core.
+            commands: 1_000,
             // Chosen, because 2 Mbit/s in chunks of one byte still pass, at 1 % of a core.
             tiny_chunks: 262_144,
             message_streams: 32,

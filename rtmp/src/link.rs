@@ -2,7 +2,8 @@
 //! acknowledge, write.
 //!
 //! In go bytes and the time, out come messages that mean something to a session, and one buffer of
-//! bytes to send. The invariants: what is owed in acknowledgements is sent at most once a call;
+//! bytes to send. The invariants: every message that a peer sends is counted, those that are answered
+//! here too, so that none of them costs more than its share; what is owed in acknowledgements is sent at most once a call;
 //! everything written goes with the chunk size that was announced before it.
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::{Fault, Limits, Message, MessageKind};
 /// ffmpeg, librtmp and SRS use it.
 pub(crate) const WINDOW: u32 = 2_500_000;
 
-/// How often the budget for tiny chunks is filled up: not so often that rounding eats it.
+/// How often budgets are filled up: not so often that rounding eats it.
 const REFILL: Duration = Duration::from_millis(10);
 
 /// One connection's reading and writing.
@@ -25,9 +26,10 @@ pub(crate) struct Link {
     reader: Reader,
     out: BytesMut,
     chunk_size: u32,
-    /// When the budget for tiny chunks was filled up last.
+    /// When budgets were filled up last.
     refilled: Duration,
     tiny_chunks: u32,
+    counted: Counted,
     received: u64,
     received_at_last_ack: u64,
     /// The peer wants to hear each so many bytes.
@@ -35,6 +37,48 @@ pub(crate) struct Link {
     window: u32,
     sent: u64,
     acknowledged: u64,
+}
+
+/// How many messages the peer may still send.
+struct Counted {
+    admitted: bool,
+    /// Of all kinds, until it is admitted.
+    before_admission: u32,
+    /// That are not media, each second from then on.
+    commands: u32,
+    before_admission_left: u32,
+    commands_left: u32,
+}
+
+impl Counted {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            admitted: false,
+            before_admission: limits.messages_before_admission,
+            commands: limits.commands,
+            before_admission_left: limits.messages_before_admission,
+            commands_left: limits.commands,
+        }
+    }
+
+    fn count(&mut self, kind: MessageKind) -> Result<(), Fault> {
+        let (left, fault) = if !self.admitted {
+            let fault = Fault::MessagesBeforeAdmission(self.before_admission);
+            (&mut self.before_admission_left, fault)
+        } else if kind.is_media() || kind.is_timed() {
+            return Ok(());
+        } else {
+            (&mut self.commands_left, Fault::Commands(self.commands))
+        };
+        *left = left.checked_sub(1).ok_or(fault)?;
+        Ok(())
+    }
+
+    /// Gives back what the time allows.
+    fn refill(&mut self, passed: Duration) {
+        let more = share(self.commands, passed);
+        self.commands_left = self.commands_left.saturating_add(more).min(self.commands);
+    }
 }
 
 /// What the link makes of a message.
@@ -49,6 +93,7 @@ impl Link {
     pub(crate) fn new(limits: Limits, now: Duration) -> Self {
         Self {
             tiny_chunks: limits.tiny_chunks,
+            counted: Counted::new(&limits),
             reader: Reader::new(limits),
             out: BytesMut::new(),
             chunk_size: chunk::INITIAL_CHUNK_SIZE,
@@ -68,9 +113,8 @@ impl Link {
         let passed = now.saturating_sub(self.refilled);
         if passed >= REFILL {
             self.refilled = now;
-            let tiny_chunks = u128::from(self.tiny_chunks) * passed.as_micros() / 1_000_000;
-            self.reader
-                .refill(u32::try_from(tiny_chunks).unwrap_or(u32::MAX));
+            self.reader.refill(share(self.tiny_chunks, passed));
+            self.counted.refill(passed);
         }
     }
 
@@ -86,6 +130,7 @@ impl Link {
     /// The next thing a session must know of, taken from the front of `input`.
     pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Heard>, Fault> {
         while let Some(message) = self.reader.read(input)? {
+            self.counted.count(message.kind)?;
             match message.kind {
                 // The reader has obeyed these already.
                 MessageKind::SetChunkSize | MessageKind::Abort => {}
@@ -179,6 +224,7 @@ impl Link {
     }
 
     pub(crate) fn set_admitted(&mut self, admitted: bool) {
+        self.counted.admitted = admitted;
         self.reader.set_admitted(admitted);
     }
 
@@ -197,6 +243,12 @@ impl Link {
     pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
+}
+
+/// The share of what is allowed a second that this much time gives.
+fn share(a_second: u32, passed: Duration) -> u32 {
+    let share = u128::from(a_second) * passed.as_micros() / 1_000_000;
+    u32::try_from(share).unwrap_or(u32::MAX)
 }
 
 /// A count as it stands on the wire, where it wraps.

@@ -63,7 +63,6 @@ pub struct Session {
     speaks_amf3: bool,
     accepted: bool,
     admitted: bool,
-    messages: u32,
     fault: Option<Fault>,
 }
 
@@ -91,7 +90,6 @@ impl Session {
             speaks_amf3: false,
             accepted: false,
             admitted: false,
-            messages: 0,
             fault: None,
         }
     }
@@ -126,23 +124,12 @@ impl Session {
             let Some(heard) = self.link.next(&mut input)? else {
                 break;
             };
-            self.count_message()?;
             match heard {
                 Heard::Message(message) => self.hear(message)?,
                 Heard::Control(event) => self.hear_control(event),
             }
         }
         self.link.acknowledge();
-        Ok(())
-    }
-
-    fn count_message(&mut self) -> Result<(), Fault> {
-        self.messages = self.messages.saturating_add(1);
-        if !self.admitted && self.messages > self.limits.messages_before_admission {
-            return Err(Fault::MessagesBeforeAdmission(
-                self.limits.messages_before_admission,
-            ));
-        }
         Ok(())
     }
 

@@ -312,16 +312,13 @@ fn what_is_malformed_ends_its_session_with_its_name() {
         &aggregate,
         Fault::Aggregate,
     );
-    let pings = bytes_of(&vec![
-        control::UserControl::PingResponse(1).message();
-        2_000
-    ]);
-    check(
-        Stage::Connected,
-        "2,000 messages",
-        &pings,
-        Fault::MessagesBeforeAdmission(1_024),
-    );
+    use control::UserControl::{PingRequest, PingResponse};
+    for (what, ping) in [("answers", PingResponse(1)), ("pings", PingRequest(1))] {
+        let pings = bytes_of(&vec![ping.message(); 2_000]);
+        let before = Fault::MessagesBeforeAdmission(1_024);
+        check(Stage::Connected, what, &pings, before);
+        check(Stage::Publishing, what, &pings, Fault::Commands(1_000));
+    }
 }
 
 /// The begin of a large video message in large chunks.

@@ -8,6 +8,7 @@
 //! The invariant: between joining and [`Over`] nobody else writes to a viewer's socket.
 
 mod round;
+mod seats;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use contract::reason::Reason;
 use edge_core::live::{Batch, Cursor, Flush, Ring, send_buffer};
 use edge_core::session::PlayerWish;
 use round::Choice;
+use seats::Seats;
 use socket2::SockRef;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -29,6 +31,9 @@ use crate::socket::Socket;
 
 /// Messages to a shard that may wait. Chosen, because senders wait for room and lose nothing.
 const INBOX: usize = 256;
+/// Calls that are heard in turn before media goes on. Chosen, because so many cost less than one
+/// stretch of a round, and whoever sends many must not keep media from all others.
+const CALLS: usize = 32;
 /// How often a socket that took only a part is tried again. Chosen, because a joiner's first
 /// seconds of media do not fit in its send buffer, and 10 ms a time they go out at 250 Mbit/s.
 const RETRY: Duration = Duration::from_millis(10);
@@ -101,7 +106,7 @@ pub(super) fn spawn(head: Arc<Head>, clock: Clock, shed: Arc<AtomicU64>) -> Shar
         send_buffer: send_buffer(head.bits_per_second()),
         head,
         ring: Ring::default(),
-        seats: Vec::new(),
+        seats: Seats::default(),
         flush: Flush::default(),
         batch: Batch::default(),
     };
@@ -186,7 +191,7 @@ struct Worker {
     changes: watch::Receiver<u64>,
     /// This worker's own view of the stream's ring.
     ring: Ring,
-    seats: Vec<Viewer>,
+    seats: Seats,
     flush: Flush,
     batch: Batch,
     /// Bytes that the kernel may hold for each viewer.
@@ -220,17 +225,17 @@ impl Worker {
             let follows = !self.seats.is_empty();
             tokio::select! {
                 call = calls.recv() => match call {
-                    Some(call) => self.hear(call),
+                    Some(call) => pending |= self.hear(call),
                     None => return,
                 },
                 // The sender lives as long as the head, which this worker holds.
                 _ = self.changes.changed(), if follows => self.follow(),
                 () = tokio::time::sleep_until(Instant::now() + wait), if follows => {}
             }
-            while let Ok(call) = calls.try_recv() {
-                self.hear(call);
+            for _ in 0..CALLS {
+                let Ok(call) = calls.try_recv() else { break };
+                pending |= self.hear(call);
             }
-            pending |= self.seats.last().is_some_and(|viewer| viewer.owes);
             if self.flush.take(self.clock.now()) {
                 pending = self.round(Choice::All).await;
             } else if pending {
@@ -252,7 +257,7 @@ impl Worker {
         if !fits {
             self.send_buffer = wanted;
         }
-        for viewer in &mut self.seats {
+        for viewer in self.seats.iter_mut() {
             viewer.count();
             if !fits {
                 viewer.set_send_buffer(wanted);
@@ -279,7 +284,8 @@ impl Worker {
         }
     }
 
-    fn hear(&mut self, call: Call) {
+    /// Does what a session asks for; true when its viewer is owed more than its socket took.
+    fn hear(&mut self, call: Call) -> bool {
         match call {
             Call::Join(id, joining) => self.join(id, *joining),
             Call::Command(id, bytes) => self.with(id, |viewer, _, _| {
@@ -293,7 +299,7 @@ impl Worker {
                     // A live stream is sent as it comes.
                     PlayerWish::Buffer { .. } => {}
                     PlayerWish::Audio(wanted) => cursor.want_audio(wanted),
-                    PlayerWish::Video(wanted) => cursor.want_video(wanted, ring, now),
+                    PlayerWish::Video(wanted) => cursor.want_video(wanted, ring),
                     // Of a live stream there is only now.
                     PlayerWish::Seek { .. } => {}
                 }
@@ -306,10 +312,10 @@ impl Worker {
         }
     }
 
-    fn join(&mut self, id: u64, joining: Joining) {
+    fn join(&mut self, id: u64, joining: Joining) -> bool {
         // What comes in by this is due for the others too.
         self.follow();
-        let mut viewer = Viewer {
+        let viewer = Viewer {
             id,
             shed: joining.seat.cursor.shed(),
             seat: joining.seat,
@@ -320,24 +326,36 @@ impl Worker {
             counted: 0,
         };
         viewer.set_send_buffer(self.send_buffer);
-        if self.attend(&mut viewer, self.clock.now()) {
-            self.seats.push(viewer);
-        }
+        self.write_and_seat(viewer, self.clock.now())
     }
 
     /// Does something for one viewer and writes to it at once.
-    fn with(&mut self, id: u64, work: impl FnOnce(&mut Viewer, &Ring, Duration) -> Option<Reason>) {
-        let Some(place) = self.seats.iter().position(|viewer| viewer.id == id) else {
-            return;
+    fn with(
+        &mut self,
+        id: u64,
+        work: impl FnOnce(&mut Viewer, &Ring, Duration) -> Option<Reason>,
+    ) -> bool {
+        let Some(mut viewer) = self.seats.take(id) else {
+            return false;
         };
-        let mut viewer = self.seats.swap_remove(place);
         let now = self.clock.now();
         let ended = work(&mut viewer, &self.ring, now);
         if let Some(reason) = ended {
             viewer.end(Some(reason));
-        } else if self.attend(&mut viewer, now) {
+            return false;
+        }
+        self.write_and_seat(viewer, now)
+    }
+
+    /// Writes to a viewer what it is owed, and gives it its seat unless it is over. True when more
+    /// is owed than its socket took.
+    fn write_and_seat(&mut self, mut viewer: Viewer, now: Duration) -> bool {
+        let stays = self.attend(&mut viewer, now);
+        let pending = stays && viewer.is_pending();
+        if stays {
             self.seats.push(viewer);
         }
+        pending
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::reason::Reason;
-use edge_core::live::{Cursor, Form, Pace, Ring, Scratch, pace};
+use edge_core::live::{Cursor, Pace, Ring, Scratch, pace};
 use edge_core::session::PlayerWish;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -65,7 +65,7 @@ impl Own {
             // A live stream is sent as it comes.
             PlayerWish::Buffer { .. } => {}
             PlayerWish::Audio(wanted) => self.cursor.want_audio(wanted),
-            PlayerWish::Video(wanted) => self.cursor.want_video(wanted, &self.ring, now),
+            PlayerWish::Video(wanted) => self.cursor.want_video(wanted, &self.ring),
             PlayerWish::Seek { .. } => {}
         }
     }
@@ -109,14 +109,13 @@ impl Own {
 
 impl Driver {
     /// Another stream begins: the session writes it, and from now on those that it plays already.
-    pub(super) async fn mix(&mut self, stream_id: u32, stream: Stream) {
+    pub(super) async fn mix(&mut self, stream_id: u32, stream: Stream, cursor: Cursor) {
         let seated = self.roles.seated().map(|(seated, _)| seated);
         if let Some(seated) = seated
             && !self.unseat(seated).await
         {
             return;
         }
-        let cursor = stream.head().join(Form::viewer(stream_id));
         let place = Place::Own(Box::new(Own::new(&stream, cursor)));
         let playing = Role::Playing(Playing { stream, place });
         self.roles.put(stream_id, playing);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contract::reason::Reason;
-use edge_core::live::Form;
+use edge_core::live::{Cursor, Form, Wants};
 use edge_core::session::{Part, PlayerWish, Wanted};
 use tokio::sync::watch;
 
@@ -46,6 +46,26 @@ pub(super) struct Waiting {
     pub(super) until: Duration,
     /// What it is given then, where a recorded stream is meant too.
     otherwise: Option<Box<(Way, Part)>>,
+    /// What it asked for meanwhile.
+    wants: Wants,
+}
+
+impl Waiting {
+    fn wish(&mut self, wish: PlayerWish) {
+        match wish {
+            PlayerWish::Pause { paused, .. } => self.wants.paused = paused,
+            PlayerWish::Audio(wanted) => self.wants.audio = wanted,
+            PlayerWish::Video(wanted) => self.wants.video = wanted,
+            // A live stream is sent as it comes, and of it there is only now.
+            PlayerWish::Buffer { .. } | PlayerWish::Seek { .. } => {}
+        }
+    }
+
+    fn join(&self, stream_id: u32) -> Cursor {
+        let mut cursor = self.stream.head().join(Form::viewer(stream_id));
+        cursor.begin_with(self.wants);
+        cursor
+    }
 }
 
 /// A client that plays.
@@ -105,6 +125,7 @@ impl Driver {
             },
             until: self.plane.context.clock.now() + wait,
             otherwise,
+            wants: Wants::default(),
         };
         self.roles.put(stream_id, Role::Waiting(waiting));
         Some(now_is)
@@ -168,11 +189,18 @@ impl Driver {
         }
         if let PlayerWish::Seek { .. } = wish {
             self.session.seek_failed(stream_id);
-        } else if let Some(Role::Playing(Playing { place, .. })) = self.roles.get(stream_id) {
-            match place {
+            return;
+        }
+        match self.roles.get_mut(stream_id) {
+            Some(Role::Waiting(waiting)) => waiting.wish(wish),
+            Some(Role::Playing(Playing { place, .. })) => match place {
                 Place::Seat(seat) => seat.wish(wish).await,
                 Place::Own(_) => self.mixed_wish(stream_id, wish),
-            }
+            },
+            Some(
+                Role::Opening(_) | Role::Watching(_) | Role::Claiming(_) | Role::Publishing(_),
+            )
+            | None => {}
         }
     }
 
@@ -182,23 +210,23 @@ impl Driver {
         let Some(Role::Waiting(waiting)) = self.roles.take(stream_id) else {
             return;
         };
-        let stream = waiting.stream;
         if self.roles.watching().is_some() {
             self.session.play_failed(stream_id, Reason::LimitReached);
             return;
         }
         self.session.play_started(stream_id, false);
         self.gather();
+        let mut cursor = waiting.join(stream_id);
+        let stream = waiting.stream;
         let hub = stream.subscription.hub();
         if let Some(hop) = hub.next_hop() {
             self.record.update(|record| record.next_hop = Some(hop));
         }
         if self.roles.playing().is_some() {
             // Few clients do that: what it takes stands in no other's future.
-            Box::pin(self.mix(stream_id, stream)).await;
+            Box::pin(self.mix(stream_id, stream, cursor)).await;
             return;
         }
-        let mut cursor = hub.head().join(Form::viewer(stream_id));
         if cursor
             .command(joined(std::mem::take(&mut self.out)))
             .is_err()

@@ -10,7 +10,8 @@ use contract::reason::Reason;
 use contract::report::SessionState;
 use contract::route::SecondPublisher;
 use rtmp::amf::Value;
-use rtmp::{Message, data};
+use rtmp::client::Event;
+use rtmp::{Message, MessageKind, data};
 use support::{Client, Edge, FakeOrigin, deny_all, eventually, picture, snapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -122,6 +123,29 @@ async fn a_stream_that_nobody_publishes_is_answered() {
     assert!(waited >= Duration::from_millis(1_500), "{waited:?}");
     assert!(waited < Duration::from_secs(4), "{waited:?}");
     assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_player_asks_for_before_its_stream_is_there_holds() {
+    let origin = FakeOrigin::start().await;
+    let edge = Edge::start(snapshot(&[origin.at])).await;
+    let mut viewer = Client::play(edge.at, "s").await;
+    // `play` is on message stream 1.
+    while !matches!(viewer.event().await, Some(Event::StreamReady { .. })) {}
+    let no_pictures = vec![Value::Null, false.into()];
+    viewer.session.call(1, "receiveVideo", no_pictures);
+    // An answer to a later command says that it was heard.
+    let later = viewer.session.call(0, "unknown", vec![Value::Null]);
+    while !matches!(viewer.event().await, Some(Event::Answer { transaction, .. }) if transaction == later)
+    {
+    }
+    let mut publisher = Client::publish(edge.at, "s").await;
+    let mut sound = picture(3);
+    (sound.kind, sound.payload) = (MessageKind::Audio, vec![0xaf, 1, 9].into());
+    for message in [&picture(1), &picture(2), &sound] {
+        publisher.send(message).await;
+    }
+    assert_eq!(viewer.media().await.payload, sound.payload);
 }
 
 #[tokio::test]

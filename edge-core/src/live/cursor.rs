@@ -41,6 +41,27 @@ impl Form {
     }
 }
 
+/// What a player wants to get of a stream, where it said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// Sound.
+    pub audio: bool,
+    /// Pictures.
+    pub video: bool,
+    /// Nothing for now.
+    pub paused: bool,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Self {
+            audio: true,
+            video: true,
+            paused: false,
+        }
+    }
+}
+
 /// A reader was sent more commands than it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow;
@@ -54,9 +75,7 @@ pub struct Cursor {
     own: Option<Box<Own>>,
     /// Pictures are of no use before the next keyframe.
     awaits_keyframe: bool,
-    paused: bool,
-    wants_audio: bool,
-    wants_video: bool,
+    wants: Wants,
     /// Lag is counted from here on: since it joined or jumped.
     since: Duration,
     progress: Duration,
@@ -142,9 +161,7 @@ impl Cursor {
             next: 0,
             own: None,
             awaits_keyframe: false,
-            paused: false,
-            wants_audio: true,
-            wants_video: true,
+            wants: Wants::default(),
             since: now,
             progress: now,
             shed: 0,
@@ -167,7 +184,7 @@ impl Cursor {
             let bytes = entry.restamped(timestamp, self.form.upstream);
             self.own(bytes, timestamp)
         };
-        let prelude: VecDeque<Bytes> = ring.kept_before(to).flat_map(header).collect();
+        let prelude: VecDeque<Bytes> = ring.prelude().flat_map(header).collect();
         self.own.get_or_insert_default().prelude = prelude;
         self.let_go();
         self.next = to;
@@ -197,13 +214,19 @@ impl Cursor {
 
     /// Gives up what is owed and begins at a newer place. False where there is no better one.
     pub(super) fn jump(&mut self, ring: &Ring, now: Duration) -> bool {
+        let jumped = self.skip_ahead(ring, now);
+        self.shed += u64::from(jumped);
+        jumped
+    }
+
+    /// Begins at a newer place, if there is a better one.
+    fn skip_ahead(&mut self, ring: &Ring, now: Duration) -> bool {
         let better = match ring.keyframe() {
             Some(key) => key > self.next,
             None => self.next < ring.first() || !ring.has_video(),
         };
         if better {
             self.place(ring, now);
-            self.shed += 1;
         }
         better
     }
@@ -218,26 +241,53 @@ impl Cursor {
         taken
     }
 
-    /// Holds, or goes on at the newest keyframe.
+    /// Says what the player asked for before the stream was there.
+    pub fn begin_with(&mut self, wants: Wants) {
+        self.wants = wants;
+    }
+
+    /// Holds, or goes on: at the newest keyframe, or where it stood if that is newer. Nothing is
+    /// sent twice.
     pub fn pause(&mut self, paused: bool, ring: &Ring, now: Duration) {
-        if self.paused && !paused {
-            self.place(ring, now);
+        if self.wants.paused && !paused && !self.skip_ahead(ring, now) {
+            self.since = now;
         }
-        self.paused = paused;
+        self.wants.paused = paused;
     }
 
     /// Whether it is to get audio.
     pub fn want_audio(&mut self, wanted: bool) {
-        self.wants_audio = wanted;
+        self.wants.audio = wanted;
     }
 
-    /// Whether it is to get video, which begins at a keyframe.
-    pub fn want_video(&mut self, wanted: bool, ring: &Ring, now: Duration) {
-        if wanted && !self.wants_video {
-            self.wants_video = true;
-            self.place(ring, now);
+    /// Whether it is to get video. It begins with the next keyframe: going back to the last one
+    /// would send sound twice.
+    pub fn want_video(&mut self, wanted: bool, ring: &Ring) {
+        if wanted && !self.wants.video {
+            self.awaits_keyframe = ring.has_video();
+            self.own_video_headers(ring);
         }
-        self.wants_video = wanted;
+        self.wants.video = wanted;
+    }
+
+    /// Puts the headers of pictures, which it was not sent, before its next message.
+    fn own_video_headers(&mut self, ring: &Ring) {
+        // Those of a place that it has just been given are there already.
+        if self.own.as_ref().is_some_and(|own| !own.prelude.is_empty()) {
+            return;
+        }
+        let at = ring.get(self.next).or(ring.newest());
+        let timestamp = at.map_or(0, |entry| entry.timestamp);
+        let prelude: VecDeque<Bytes> = ring
+            .kept_before(self.next)
+            .filter(|entry| entry.look.track == Track::Video)
+            .flat_map(|entry| {
+                let bytes = entry.restamped(timestamp, self.form.upstream);
+                self.own(bytes, timestamp)
+            })
+            .collect();
+        self.own.get_or_insert_default().prelude = prelude;
+        self.let_go();
     }
 
     /// Times that it was given a later place.
@@ -250,16 +300,16 @@ impl Cursor {
         match entry.look.track {
             Track::Video => {
                 let useless = awaits_keyframe && !entry.look.keyframe && entry.look.slot.is_none();
-                useless || !self.wants_video
+                useless || !self.wants.video
             }
-            Track::Audio => !self.wants_audio,
+            Track::Audio => !self.wants.audio,
             Track::Data => false,
         }
     }
 
     /// Passes over what this viewer does not get, and notices that it was lapped.
     pub fn settle(&mut self, ring: &Ring, now: Duration) {
-        if self.paused {
+        if self.wants.paused {
             return;
         }
         if self.next < ring.first() {
@@ -281,7 +331,7 @@ impl Cursor {
     pub fn owed<'a>(&'a self, ring: &'a Ring, scratch: &'a mut Scratch) -> Owed<'a> {
         let mut owed = Owed::new();
         if let Some(own) = &self.own {
-            let prelude = own.prelude.iter().filter(|_| !self.paused);
+            let prelude = own.prelude.iter().filter(|_| !self.wants.paused);
             for bytes in own.rest.iter().chain(&own.commands).chain(prelude) {
                 if owed.room() == 0 {
                     return owed;
@@ -289,7 +339,7 @@ impl Cursor {
                 owed.push(bytes);
             }
         }
-        if self.paused {
+        if self.wants.paused {
             return owed;
         }
         if self.form.stream_id == SHARED_STREAM_ID {
@@ -334,9 +384,9 @@ impl Cursor {
         let plain = self.form == Form::viewer(SHARED_STREAM_ID)
             && self.own.is_none()
             && !self.awaits_keyframe
-            && !self.paused
-            && self.wants_audio
-            && self.wants_video;
+            && !self.wants.paused
+            && self.wants.audio
+            && self.wants.video;
         plain.then_some(self.next)
     }
 
@@ -394,11 +444,11 @@ impl Cursor {
             if own.is_amid() {
                 return Some(self.since.max(self.progress));
             }
-            if !self.paused {
+            if !self.wants.paused {
                 return Some(self.since);
             }
         }
-        if self.paused {
+        if self.wants.paused {
             return None;
         }
         let entry = ring.get(self.next)?;

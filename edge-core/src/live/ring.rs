@@ -1,8 +1,8 @@
 //! The newest messages of a stream, with what late joiners need.
 //!
 //! Entries go in at the head, and fall out behind by [`Bounds`]. The invariant: numbers are given
-//! in order and never again; memory stays within the bounds; the newest header of each kind is
-//! kept whatever falls out. It does not know its readers: they hold numbers.
+//! in order and never again; memory stays within the bounds; the newest header of each kind, and
+//! the one that the newest keyframe needs, are kept whatever falls out. It does not know its readers: they hold numbers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -58,8 +58,15 @@ pub struct Ring {
     /// Whether the stream's first picture was a keyframe and no other has come since: all of it
     /// can be shown.
     opening: bool,
-    kept: Vec<(Slot, u64, Arc<Entry>)>,
+    /// The newest headers.
+    kept: Vec<Header>,
+    /// Those that were the newest when the newest keyframe came: pictures from there on need them,
+    /// whatever came since.
+    at_keyframe: Vec<Header>,
 }
+
+/// A header with its number: sorted, they stand in the order in which a joiner needs them.
+type Header = (Slot, u64, Arc<Entry>);
 
 impl Default for Ring {
     fn default() -> Self {
@@ -81,6 +88,7 @@ impl Ring {
             has_picture: false,
             opening: true,
             kept: Vec::new(),
+            at_keyframe: Vec::new(),
         }
     }
 
@@ -95,6 +103,7 @@ impl Ring {
         self.has_video |= entry.look.track == Track::Video;
         if entry.look.keyframe {
             self.keyframe = Some(number);
+            self.at_keyframe.clone_from(&self.kept);
         }
         if let Some(slot) = entry.look.slot {
             self.keep(slot, number, &entry);
@@ -140,6 +149,7 @@ impl Ring {
             self.first += 1;
             if self.keyframe.is_some_and(|key| key < self.first) {
                 self.keyframe = None;
+                self.at_keyframe.clear();
             }
         }
     }
@@ -210,12 +220,20 @@ impl Ring {
         self.has_video
     }
 
-    /// The headers that came before a number, in the order in which a joiner needs them.
+    /// The headers that a joiner needs at the newest keyframe, or at the head where there is none,
+    /// in their order.
+    pub fn prelude(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        let headers = match self.keyframe {
+            Some(_) => &self.at_keyframe,
+            None => &self.kept,
+        };
+        headers.iter().map(|(.., entry)| entry)
+    }
+
+    /// The newest headers, as far as they came before a number.
     pub fn kept_before(&self, number: u64) -> impl Iterator<Item = &Arc<Entry>> {
-        self.kept
-            .iter()
-            .filter(move |(_, at, _)| *at < number)
-            .map(|(_, _, entry)| entry)
+        let before = move |(_, at, _): &&Header| *at < number;
+        self.kept.iter().filter(before).map(|(.., entry)| entry)
     }
 
     /// Bytes of memory that the entries take.
@@ -255,9 +273,18 @@ mod tests {
             ring.get(ring.first()).map(|one| one.timestamp),
             Some(13_000)
         );
-        let kept: Vec<u32> = ring.kept_before(18).map(|one| one.timestamp).collect();
+        let kept: Vec<u32> = ring.prelude().map(|one| one.timestamp).collect();
         assert_eq!(kept, [0, 0]);
         assert_eq!(ring.kept_before(1).count(), 1);
+    }
+
+    #[test]
+    fn a_header_that_came_after_the_keyframe_does_not_replace_the_one_that_it_needs() {
+        let times = |ring: &Ring| -> Vec<u32> { ring.prelude().map(|one| one.timestamp).collect() };
+        let mut ring = ring([video_header(1), key(2), inter(3), video_header(4)]);
+        assert_eq!(times(&ring), [1]);
+        ring.append(Arc::new(key(5)));
+        assert_eq!(times(&ring), [4]);
     }
 
     #[test]

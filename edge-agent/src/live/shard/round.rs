@@ -38,7 +38,7 @@ impl Worker {
         let mut batch = std::mem::take(&mut self.batch);
         let mut now = self.clock.now();
         while place < seats.len() {
-            let viewer = &mut seats[place];
+            let viewer = seats.at(place);
             if choice == Choice::Pending && !viewer.is_pending() {
                 place += 1;
                 continue;
@@ -135,7 +135,7 @@ impl Worker {
 }
 
 impl Viewer {
-    fn is_pending(&self) -> bool {
+    pub(super) fn is_pending(&self) -> bool {
         self.owes || self.leaves.is_some()
     }
 

@@ -220,21 +220,40 @@ fn one_who_is_owed_nothing_is_never_too_slow() {
 }
 
 #[test]
-fn a_viewer_may_do_without_pictures_or_pause() {
+fn pictures_that_are_wanted_again_begin_at_the_next_keyframe_and_no_sound_comes_twice() {
     let mut stream = ring(vec![video_header(0), key(0), audio(10)]);
-    let mut cursor = Cursor::join(&stream, Form::viewer(1), ms(0));
-    cursor.want_video(false, &stream, ms(0));
+    let mut cursor = Cursor::join(&stream, Form::viewer(2), ms(0));
+    cursor.want_video(false, &stream);
     let got = read(&mut cursor, &stream, &[usize::MAX], ms(20));
     assert_eq!(times(&got), [(8, 10)]);
-    cursor.want_video(true, &stream, ms(20));
-    let got = read(&mut cursor, &stream, &[usize::MAX], ms(20));
-    assert_eq!(times(&got), [(9, 0), (9, 0), (8, 10)]);
+    cursor.want_video(true, &stream);
+    for entry in [inter(30), audio(40), key(50), inter(60)] {
+        stream.append(Arc::new(entry));
+    }
+    let got = read(&mut cursor, &stream, &[7], ms(60));
+    assert_eq!(times(&got), [(9, 10), (8, 40), (9, 50), (9, 60)]);
+    assert_eq!(got[0].payload[..2], [0x17, 0], "the header of its pictures");
+}
+
+#[test]
+fn after_a_pause_nothing_comes_twice_and_what_is_old_is_left_out() {
+    let mut stream = ring(vec![video_header(0), key(0), audio(10)]);
+    let mut cursor = Cursor::join(&stream, Form::viewer(1), ms(0));
+    read(&mut cursor, &stream, &[usize::MAX], ms(20));
     cursor.pause(true, &stream, ms(20));
-    stream.append(Arc::new(key(50)));
-    assert!(read(&mut cursor, &stream, &[usize::MAX], ms(50)).is_empty());
+    stream.append(Arc::new(inter(40)));
+    assert!(read(&mut cursor, &stream, &[usize::MAX], ms(40)).is_empty());
     cursor.pause(false, &stream, ms(60));
     let got = read(&mut cursor, &stream, &[usize::MAX], ms(60));
-    assert_eq!(times(&got), [(9, 50), (9, 50)]);
+    assert_eq!(times(&got), [(9, 40)]);
+
+    cursor.pause(true, &stream, ms(60));
+    for entry in [inter(80), key(90), inter(100)] {
+        stream.append(Arc::new(entry));
+    }
+    cursor.pause(false, &stream, ms(100));
+    let got = read(&mut cursor, &stream, &[usize::MAX], ms(100));
+    assert_eq!(times(&got), [(9, 90), (9, 90), (9, 100)]);
 }
 
 #[test]
