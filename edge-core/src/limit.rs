@@ -397,7 +397,7 @@ impl Reached {
     pub fn says(&self) -> String {
         let whose = match &self.of {
             Holder::Edge { .. } => "on this edge",
-            Holder::Route { .. } => "for this address",
+            Holder::Route { .. } => "for this application",
             Holder::Client { .. } => "for this client",
             Holder::Token { .. } => "for this token",
         };

@@ -18,6 +18,7 @@ mod failover;
 mod fanout;
 mod house;
 mod key_sets;
+mod limits;
 mod payload;
 mod programs;
 mod recorded;

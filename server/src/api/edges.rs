@@ -28,7 +28,7 @@ pub(super) async fn show(
     Ok(Json(edges::show(&app, &caller, id).await?))
 }
 
-/// Changes an edge's `name`, `cluster` or `public` addresses.
+/// Changes an edge's `name`, `cluster`, `public` addresses or `limits`.
 pub(super) async fn update(
     State(app): State<App>,
     Known(caller): Known,

@@ -39,7 +39,7 @@ fn the_next_connection_is_refused_at_connect_and_comes_in_when_one_has_left() {
     assert_eq!(code, "NetConnection.Connect.Rejected");
     assert!(
         description.starts_with(
-            "a limit is reached: at most 1 connection at once for this address (decision_"
+            "a limit is reached: at most 1 connection at once for this application (decision_"
         ),
         "{description}"
     );
@@ -48,7 +48,7 @@ fn the_next_connection_is_refused_at_connect_and_comes_in_when_one_has_left() {
     assert_eq!(
         closed.detail.as_deref(),
         Some(
-            "at most 1 connection at once for this address: route Implicit; \
+            "at most 1 connection at once for this application: route Implicit; \
              1 here, 0 at other edges"
         )
     );
