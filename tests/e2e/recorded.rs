@@ -10,8 +10,10 @@ use tempfile::TempDir;
 
 use crate::harness::eventually::eventually;
 use crate::harness::media::{self, Flow};
-use crate::harness::viewer::Viewer;
+use crate::harness::viewer::{Viewer, frames_of};
 use crate::harness::world::World;
+
+mod trouble;
 
 const SOON: Duration = Duration::from_secs(10);
 /// The clip so many times over: 60 s.
@@ -264,6 +266,9 @@ fn a_player_pauses_seeks_and_reaches_the_end_word_by_word() {
     viewer.is_told("NetStream.Play.Reset");
     viewer.is_told("NetStream.Play.Start");
     viewer.watches(60);
+    let length = viewer.calls("getStreamLength", vec![Amf::Null, "r".into()]);
+    let seconds = length.get(1).and_then(Amf::as_number).unwrap_or_default();
+    assert!((59.0..=60.5).contains(&seconds), "{length:?}");
     // 3 s are sent ahead of real time: what comes when it pauses is not much more.
     viewer.says("pause", vec![Amf::Null, true.into(), 1_000.0.into()]);
     viewer.is_told("NetStream.Pause.Notify");
@@ -292,6 +297,32 @@ fn a_player_pauses_seeks_and_reaches_the_end_word_by_word() {
 }
 
 #[test]
+fn who_resumes_at_a_keyframe_is_given_exactly_what_follows_from_there() {
+    let recorded = Recorded::start(1, HOUR_MS);
+    let edge = recorded.edge();
+    recorded.fetch(edge, "r.flv", &[]);
+    let asked = recorded.asked();
+    let begins = |at: u32| {
+        let mut viewer = Viewer::play_from(edge, "vod", "r", at);
+        viewer.watches(1);
+        viewer.timestamps[0]
+    };
+    let keyframe = begins(20_500);
+    assert!((19_500..=20_500).contains(&keyframe), "{keyframe}");
+    assert!(begins(keyframe - 1) < keyframe);
+    let mut viewer = Viewer::play_from(edge, "vod", "r", keyframe);
+    viewer.watches(1);
+    viewer.buffers(HOUR_MS);
+    viewer.is_told("NetStream.Play.Stop");
+    assert_eq!(viewer.timestamps[0], keyframe);
+    let file = frames_of(&recorded.folder.path().join("made.flv"));
+    let count = viewer.frames.len();
+    assert!((1_170..1_260).contains(&count), "{count} frames");
+    assert!(file.ends_with(&viewer.frames));
+    assert_eq!(recorded.asked(), asked, "all of it is stored");
+}
+
+#[test]
 fn ffmpeg_seeks_and_what_does_not_exist_is_answered() {
     let recorded = Recorded::start(1, HOUR_MS);
     let url = recorded.world.edges[0].url("vod/r.flv");
@@ -311,40 +342,6 @@ fn ffmpeg_seeks_and_what_does_not_exist_is_answered() {
     let mut viewer = Viewer::play(recorded.edge(), "vod", "none");
     viewer.is_told("NetStream.Play.StreamNotFound");
     viewer.is_ended();
-}
-
-#[test]
-fn an_edge_killed_while_it_writes_serves_nothing_torn() {
-    let mut recorded = Recorded::start(1, HOUR_MS);
-    let origin = recorded.world.origin.rtmp_address();
-    let direct = packets(&recorded.fetch(&origin, "r.flv", &[]));
-    for wait_ms in [5, 20, 60] {
-        let (url, file) = (
-            recorded.world.edges[0].url("vod/r.flv"),
-            recorded.folder.path().join("cut.flv"),
-        );
-        let asked = recorded.asked();
-        let download = std::thread::spawn(move || media::download(&url, &[], &file));
-        eventually(SOON, "the origin is asked, or all is stored", || {
-            (recorded.asked() > asked || download.is_finished()).then_some(())
-        });
-        let until = Instant::now() + Duration::from_millis(wait_ms);
-        while Instant::now() < until {
-            std::thread::yield_now();
-        }
-        recorded.world.edges[0].kill();
-        // It was cut off, or had everything already.
-        let _ = download.join().unwrap();
-        recorded.world.edges[0].start_again();
-        let edge = recorded.edge().to_owned();
-        assert_eq!(packets(&recorded.fetch(&edge, "r.flv", &[])), direct);
-        let purge = json!({"kind": "all"});
-        let order = recorded.world.api.post("/purges", &purge);
-        let order = order["order"].as_u64().unwrap();
-        eventually(SOON, "everything is purged", || {
-            (recorded.receipts(order)?.len() == 1).then_some(())
-        });
-    }
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::eventually::eventually;
-use crate::harness::media;
+use crate::harness::media::{self, Flow};
 use crate::harness::tls::{TlsFront, certificate, shown_for};
 use crate::harness::viewer::{self, Crowd, Viewer};
 use crate::harness::world::World;
@@ -175,4 +175,25 @@ fn a_hundred_viewers_inside_tls_miss_nothing_beside_silent_and_slow_ones() {
         after >= Duration::from_secs(9) && after < Duration::from_secs(18),
         "{after:?}"
     );
+}
+
+#[test]
+fn a_recorded_stream_is_whole_inside_tls() {
+    let folder = folder();
+    let mut world = world(&folder, &["a.pem"]);
+    world.route(json!({"name": "recorded", "app": "vod", "order": 1, "mode": "recorded"}));
+    world.settle();
+    let made = folder.path().join("made.flv");
+    media::make_recording(2, &made);
+    world.origin.put_recorded("r.flv", &made);
+    let at = world.edges[0].rtmps();
+    let packets = |scheme: &str, address: &str| {
+        let file = folder.path().join(format!("{scheme}.flv"));
+        let outcome = media::download(&format!("{scheme}://{address}/vod/r.flv"), &[], &file);
+        assert!(matches!(outcome.status.code(), Some(0 | 2)), "{outcome}");
+        media::packets(&file, Flow::Video)
+    };
+    let plain = packets("rtmp", world.edges[0].rtmp());
+    assert!(plain.len() > 500, "{}", plain.len());
+    assert_eq!(packets("rtmps", &at), plain);
 }

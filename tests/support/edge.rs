@@ -84,6 +84,11 @@ impl Edge {
         &self.rtmp
     }
 
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
+    }
+
     /// Host and port of its RTMP side inside TLS, if it was started with one.
     pub(crate) fn rtmps(&mut self) -> String {
         listener(&mut self.process, "rtmps").1

@@ -35,6 +35,8 @@ pub(crate) struct Viewer {
     session: Session,
     begun: Instant,
     pub(crate) said: Vec<Said>,
+    /// What its calls were answered.
+    pub(crate) answers: Vec<Vec<Value>>,
     /// Video frames as they came, without headers of the container and of the codec.
     pub(crate) frames: Vec<Bytes>,
     pub(crate) timestamps: Vec<u32>,
@@ -69,6 +71,7 @@ impl Viewer {
             session,
             begun,
             said: Vec::new(),
+            answers: Vec::new(),
             frames: Vec::new(),
             timestamps: Vec::new(),
             tape: None,
@@ -95,6 +98,17 @@ impl Viewer {
     pub(crate) fn says(&mut self, command: &str, arguments: Vec<Value>) {
         let command = Command::new(command, 0.0, arguments);
         self.session.send_command(1, &command);
+    }
+
+    /// Calls a command of the server and waits for the values of its answer.
+    #[track_caller]
+    pub(crate) fn calls(&mut self, command: &str, arguments: Vec<Value>) -> Vec<Value> {
+        let before = self.answers.len();
+        self.session.call(0, command, arguments);
+        eventually(PATIENCE, "the call is answered", || {
+            self.step();
+            self.answers.get(before).cloned()
+        })
     }
 
     /// Says how much it buffers.
@@ -233,8 +247,8 @@ impl Viewer {
                     self.frames.push(message.payload.slice(5..));
                 }
             }
+            Event::Answer { values, .. } => self.answers.push(values),
             Event::StreamReady { .. }
-            | Event::Answer { .. }
             | Event::Command { .. }
             | Event::StreamBegin { .. }
             | Event::StreamEof { .. }

@@ -155,18 +155,24 @@ impl World {
     /// Starts a second origin, and makes a route of this name to the application `live` of both.
     pub(crate) fn with_two_origins(&self, name: &str) -> Origin {
         let second = Origin::start();
-        let record = id(&self.api.post(
-            "/origins",
-            &json!({
-                "name": format!("second for {name}"),
-                "address": format!("rtmp://{}", second.rtmp_address()),
-                "reach": {"private": false, "loopback": true},
-            }),
-        ));
-        let upstreams = json!([self.rtmp_origin, record]);
+        let upstreams = self.two_upstreams(&second);
         self.route(json!({"name": name, "app": name, "rewrite": "live", "upstreams": upstreams}));
         self.settle();
         second
+    }
+
+    /// The upstreams of a route that asks the world's origin first, then this one.
+    pub(crate) fn two_upstreams(&self, second: &Origin) -> Value {
+        let address = second.rtmp_address();
+        let record = id(&self.api.post(
+            "/origins",
+            &json!({
+                "name": format!("second at {address}"),
+                "address": format!("rtmp://{address}"),
+                "reach": {"private": false, "loopback": true},
+            }),
+        ));
+        json!([self.rtmp_origin, record])
     }
 
     /// Makes a rule that denies (or what the fields say) under these conditions.

@@ -154,3 +154,68 @@ async fn a_disk_that_cannot_be_written_leaves_memory_serving() {
     assert_eq!(store.get("a", 0).await, None);
     assert_eq!(Store::nothing().objects().len(), 0);
 }
+
+#[tokio::test]
+async fn a_file_with_any_damage_is_no_part_and_harms_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), Size::Off, Size::Unlimited);
+    let store = Store::open(&config);
+    let small = Bytes::from_static(b"some media");
+    store.put("a", 0, "note".into(), small.clone()).await;
+    store.put("b", 0, "note".into(), small.clone()).await;
+    store.settle().await;
+    drop(store);
+    let of_a = |path: &PathBuf| {
+        std::fs::read(path)
+            .unwrap()
+            .windows(3)
+            .any(|w| w == b"\0\x01a")
+    };
+    let file = files(dir.path()).into_iter().find(of_a).unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|at| whole[..at].to_vec()).collect();
+    damaged.extend((0..whole.len()).map(|at| {
+        let mut altered = whole.clone();
+        altered[at] ^= 0x81;
+        altered
+    }));
+    damaged.push([&whole[..], b"more"].concat());
+    for bytes in damaged {
+        std::fs::write(&file, &bytes).unwrap();
+        let store = Store::open(&config);
+        for (part, _) in store.parts("a") {
+            assert_eq!(store.get("a", part).await, None, "{bytes:?}");
+        }
+        assert_eq!(store.get("b", 0).await.as_ref(), Some(&small));
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_in_the_middle_of_a_part_leaves_nothing_of_it_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), Size::Bytes(1 << 20), Size::Unlimited);
+    let store = Store::open(&config);
+    fill(&store, "a", 1).await;
+    let first = files(dir.path()).remove(0);
+    let next = first.with_file_name(
+        first
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace("-0000000000000000", "-0000000000000001"),
+    );
+    // What is written there finds no room, as on a full disk.
+    std::os::unix::fs::symlink("/dev/full", next.with_extension("unfinished")).unwrap();
+    store.put("a", 1, "1".into(), body(1)).await;
+    store.settle().await;
+    assert_eq!(store.held().faults, 1);
+    assert_eq!(files(dir.path()), [first]);
+    for part in 0..2 {
+        assert_eq!(store.get("a", part).await, Some(body(part)), "from memory");
+    }
+    drop(store);
+    let store = Store::open(&config);
+    assert_eq!(store.get("a", 0).await, Some(body(0)));
+    assert_eq!(store.get("a", 1).await, None);
+}

@@ -167,7 +167,10 @@ pub(super) fn items(rest: &mut Bytes) -> Option<Vec<Item>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::recorded::Head;
     use crate::recorded::fixture::recording;
 
     fn pieces() -> Vec<Piece> {
@@ -211,5 +214,62 @@ mod tests {
         }
         let mut huge = Bytes::from_static(&[0xff; 8]);
         assert!(items(&mut huge).is_none());
+    }
+
+    /// Reads bytes as everything that the store may hold, and uses what comes of it as a viewer does.
+    fn use_all(note: &Bytes, body: &Bytes) {
+        for one in PieceNote::parse(note).unwrap_or_default() {
+            let Some(piece) = one.piece(body) else {
+                continue;
+            };
+            let sum: usize = piece.items.iter().map(|item| item.bytes.len()).sum();
+            assert!(sum <= body.len(), "no more comes out than there is");
+            for item in &piece.items {
+                let (header, rest) = item.addressed(5);
+                assert_eq!(header.len() + rest.len(), item.bytes.len());
+                assert!(item.at(9).body().len() >= item.body().len());
+            }
+        }
+        if let Some(head) = Head::parse(body) {
+            assert!(head.headers_at(7).len() <= body.len());
+            let _ = head.length_ms();
+            assert!(head.is_same(&head) == head.is_whole());
+            assert_eq!(Head::parse(&head.encode()), Some(head));
+        }
+    }
+
+    #[test]
+    fn any_altered_byte_reads_as_nothing_or_as_something_to_use() {
+        let mut coded = Coded::default();
+        assert!(pieces().iter().all(|piece| coded.push(piece)));
+        let (note, body, _) = coded.finish();
+        let mut head = Head::default();
+        for item in recording(3).iter().map(Item::new) {
+            head.keep(&item);
+            head.begin(&item);
+        }
+        let head = head.encode();
+        let altered = |whole: &Bytes, check: &dyn Fn(&Bytes)| {
+            for at in 0..whole.len() {
+                for bit in 0..8 {
+                    let mut bytes = whole.to_vec();
+                    bytes[at] ^= 1 << bit;
+                    check(&bytes.into());
+                }
+            }
+        };
+        altered(&note, &|note| use_all(note, &body));
+        altered(&body, &|body| use_all(&note, body));
+        altered(&head, &|head| use_all(&note, head));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_read_as_nothing_or_as_something_to_use(
+            note in proptest::collection::vec(any::<u8>(), 0..120),
+            body in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
+            use_all(&note.into(), &body.into());
+        }
     }
 }
