@@ -93,6 +93,7 @@ pub(crate) fn route(id: RouteId, kind: RouteKind) -> Route {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        query: crate::query::QueryRule::default(),
         limits: Limits::default(),
     }
 }

@@ -25,6 +25,7 @@ pub mod order;
 pub mod origin;
 pub mod pattern;
 pub mod protocol;
+pub mod query;
 pub mod question;
 pub mod reason;
 pub mod report;

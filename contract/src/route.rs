@@ -8,6 +8,7 @@ use crate::limit::Limits;
 use crate::name::{AppName, Name};
 use crate::pattern::Pattern;
 use crate::protocol::Plane;
+use crate::query::QueryRule;
 use crate::rule::Effect;
 
 /// One route of a cluster. Routes are tried by `order`, then by id; the first that matches is
@@ -55,6 +56,9 @@ pub struct Route {
     pub live: LiveSettings,
     /// What is cached, for HTTP.
     pub cache: CacheSettings,
+    /// What of the query tells one stored answer from another, for HTTP.
+    #[serde(default)]
+    pub query: QueryRule,
     /// What it may have at once, over the whole cluster.
     #[serde(default)]
     pub limits: Limits,
@@ -246,6 +250,9 @@ pub struct CacheSettings {
     /// Freshness for answers that may be stored and say nothing of it; 0 guesses a tenth of the
     /// time since they were modified (RFC 9111, section 4.2.2), and confirms what does not say when.
     pub default_ttl_ms: u32,
+    /// Freshness for answers that there is nothing (404, 405, 410, 414, 501) that say nothing of it;
+    /// 0 treats them by RFC 9111 alone.
+    pub negative_ttl_ms: u32,
     /// Largest stored object in bytes; 0 is off, -1 is unlimited.
     pub max_object_bytes: i64,
 }
@@ -255,6 +262,7 @@ impl Default for CacheSettings {
         Self {
             enabled: true,
             default_ttl_ms: 0,
+            negative_ttl_ms: 0,
             max_object_bytes: 64 << 20,
         }
     }
@@ -342,6 +350,7 @@ impl Route {
                 "a number of bytes, 0 for off or -1 for unlimited",
             );
         }
+        faults.extend(self.query.faults());
         faults.extend(self.limits.faults());
         faults
     }

@@ -7,6 +7,7 @@
 pub mod conditional;
 pub mod date;
 pub mod directives;
+mod freshness;
 pub mod head;
 pub mod invalidation;
 pub mod key;

@@ -138,3 +138,39 @@ fn b9_with_every_origin_dead_objects_are_served_stale_and_live_players_get_an_en
         late.said
     );
 }
+
+#[test]
+fn what_of_a_query_does_not_count_tells_no_two_objects_apart_and_is_kept_from_the_origin() {
+    let world = World::start(1);
+    let edge = world.edges[0].http();
+    world.origin.put("/media/q.ts", b"segment");
+    let media = world.route_named("media/*");
+    let count = |rule: serde_json::Value| {
+        world
+            .api
+            .patch(&format!("/routes/{media}"), &json!({"query": rule}));
+        world.settle();
+    };
+    let ask = |query: &str| {
+        let answer = http::get(edge, &format!("/media/q.ts?{query}")).unwrap();
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        let status = answer.header("cache-status").unwrap_or_default();
+        status.starts_with("weir; hit")
+    };
+    count(json!({"parts": "without", "names": ["utm"], "sorted": true}));
+    assert!(!ask("b=2&utm=7&a=1"));
+    assert!(ask("a=1&b=2") && ask("utm=9&a=1&b=2") && !ask("a=1&b=3"));
+    count(json!({"parts": "none"}));
+    assert!(!ask("a=1") && ask("z"));
+    eventually(SOON, "the log counts", || {
+        let seen = |target: &str| world.origin.requests_for(target);
+        (seen("/media/q.ts?a=1&b=2") == 1
+            && seen("/media/q.ts?a=1&b=3") == 1
+            && seen("/media/q.ts") == 1)
+            .then_some(())
+    });
+    // A purge finds what the same address would.
+    let purge = json!({"kind": "url", "url": format!("http://{edge}/media/q.ts?x=1")});
+    world.api.post("/purges", &purge);
+    eventually(SOON, "the object is purged", || (!ask("y=1")).then_some(()));
+}

@@ -7,6 +7,7 @@ use contract::address::{HostPort, Requested};
 use contract::facts::{Action, Facts, Proof};
 use contract::hop::{HOP_FIELD, Hop};
 use contract::protocol::Ingress;
+use contract::query::QueryRule;
 use contract::route::IdentityKind;
 use contract::routing::{self, Routing};
 use contract::secret::Secret;
@@ -41,6 +42,8 @@ pub(super) struct Asked {
     pub(super) requested: Requested,
     /// The query without what is only for the edge.
     pub(super) query: Option<String>,
+    /// What of it tells one stored answer from another.
+    counted_query: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) has_body: bool,
     play_token: Option<String>,
@@ -69,6 +72,7 @@ impl Asked {
         let at = HostPort::parse(&host_field, ingress.default_port())
             .map_err(|_| Unreadable("the host cannot be read"))?;
         let query = parts.uri.query();
+        let own_query = query.and_then(|query| without_token(query, is_play_token));
         let requested = Requested::http(parts.uri.path(), query)
             .map_err(|_| Unreadable("the path cannot be read"))?;
         let play_token = requested
@@ -86,7 +90,8 @@ impl Asked {
             ingress,
             at,
             host_field,
-            query: query.and_then(|query| without_token(query, is_play_token)),
+            counted_query: own_query.clone(),
+            query: own_query,
             requested,
             has_body: has_body(&parts.headers)?,
             headers: parts.headers.clone(),
@@ -103,7 +108,16 @@ impl Asked {
                 .requested
                 .resource(self.ingress.plane())
                 .unwrap_or_default(),
-            query: self.query.clone(),
+            query: self.counted_query.clone(),
+        }
+    }
+
+    /// Applies a route's rule for queries. Of requests that read, only what counts goes on to the
+    /// origin: nobody else's answer may depend on the rest.
+    pub(super) fn count_query(&mut self, rule: &QueryRule) {
+        self.counted_query = rule.counted(self.query.as_deref());
+        if self.is_read() {
+            self.query = self.counted_query.clone();
         }
     }
 
@@ -149,6 +163,7 @@ impl Asked {
             .query
             .as_deref()
             .and_then(|query| without_token(query, |_| true));
+        self.counted_query = self.query.clone();
     }
 
     /// Whether it only reads.

@@ -235,6 +235,7 @@ impl Visit {
             .iter()
             .position(|route| route.id == passage.route)
             .ok_or(Refused::new(Reason::NoRoute))?;
+        asked.count_query(&snapshot.routes[route_at].query);
         session.update(|record| {
             record.state = SessionState::Live;
             record.next_hop = passage.next.first().map(|hop| hop_target(*hop));

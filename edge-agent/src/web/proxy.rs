@@ -311,7 +311,7 @@ async fn alone(
         let asked = job.asked.key();
         job.web.forget(&asked);
         for named in invalidation::named(&asked, response.headers()) {
-            job.web.forget(&named);
+            job.web.forget(&job.web.counted(named));
         }
     }
     Ok(response)

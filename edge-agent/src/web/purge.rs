@@ -13,12 +13,31 @@ impl Purger for Web {
                 self.shared.flights.outdate(|_| true);
                 self.shared.store.clear()
             }
-            PurgeScope::Url { url } => Key::of_url(url).map_or(0, |key| self.forget(&key)),
+            PurgeScope::Url { url } => {
+                Key::of_url(url).map_or(0, |key| self.forget(&self.counted(key)))
+            }
         }
     }
 }
 
 impl Web {
+    /// The key as a request for it is stored under, by the rule for queries of the route that takes it.
+    pub(super) fn counted(&self, key: Key) -> Key {
+        let settings = self.shared.context.settings.borrow();
+        let routes = settings.snapshot.iter().flat_map(|all| &all.routes);
+        let mut taking = routes.filter(|route| {
+            let (host, port) = (key.at.host.as_str(), key.at.port);
+            route.matches(key.scheme.plane(), host, port, &key.path)
+        });
+        match taking.next() {
+            Some(route) => Key {
+                query: route.query.counted(key.query.as_deref()),
+                ..key
+            },
+            None => key,
+        }
+    }
+
     /// Drops what stands under a key; returns how many answers went.
     pub(super) fn forget(&self, key: &Key) -> u64 {
         let name = key.to_string();

@@ -42,6 +42,7 @@ fn route() -> Route {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        query: contract::query::QueryRule::default(),
         limits: Default::default(),
     }
 }

@@ -233,6 +233,7 @@ pub(crate) fn snapshot(origins: &[SocketAddr]) -> Snapshot {
                 ..LiveSettings::default()
             },
             cache: CacheSettings::default(),
+            query: contract::query::QueryRule::default(),
             limits: Default::default(),
         }],
         rules: Vec::new(),

@@ -62,6 +62,7 @@ pub(crate) fn route(id: u128, kind: RouteKind, app: &str) -> Route {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        query: contract::query::QueryRule::default(),
         limits: Limits::default(),
     }
 }

@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn a_url_that_is_none_is_refused() {
         let server = Server::start().await;
-        for url in ["x", "rtmp://a/b"] {
+        for url in ["x", "ftp://a/b"] {
             let scope = json!({"kind": "url", "url": url});
             let refused = server.operator().post("/api/v1/purges", scope).await;
             assert_eq!(

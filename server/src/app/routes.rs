@@ -50,6 +50,7 @@ pub fn blank(name: Name) -> Scoped<Route> {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        query: contract::query::QueryRule::default(),
         limits: Limits::default(),
     };
     Scoped { cluster: None, it }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use contract::id::RouteId;
 use contract::limit::Holder;
 use contract::protocol::Plane;
+use contract::query::QueryParts;
 use contract::rule::Effect;
 use http::StatusCode;
 
@@ -136,6 +137,7 @@ struct EditPage {
     kinds: Vec<Choice>,
     modes: Vec<Choice>,
     second_publishers: Vec<Choice>,
+    query_parts: Vec<Choice>,
     actions: Vec<Choice>,
     identities: Vec<Choice>,
     effects: Vec<Choice>,
@@ -215,6 +217,9 @@ impl EditPage {
                 .map(|mode| Choice::new(mode.as_str(), mode.sentence()))
                 .collect(),
             second_publishers: SecondPublisher::ALL
+                .map(|one| Choice::new(one.as_str(), one.sentence()))
+                .into(),
+            query_parts: QueryParts::ALL
                 .map(|one| Choice::new(one.as_str(), one.sentence()))
                 .into(),
             kinds: vec![
@@ -364,7 +369,7 @@ pub(crate) async fn delete(visitor: Visitor, Path(id): Path<String>) -> Answer {
 mod tests {
     use crate::fixture::Server;
 
-    const FIELDS: [(&str, &str); 16] = [
+    const FIELDS: [(&str, &str); 20] = [
         ("name", "live"),
         ("order", "10"),
         ("enabled", "on"),
@@ -380,6 +385,10 @@ mod tests {
         ("second_publisher", "take_over"),
         ("gather_ms", "50"),
         ("default_ttl_ms", "0"),
+        ("negative_ttl_ms", "1500"),
+        ("query_parts", "only"),
+        ("query_names", "id\nlang"),
+        ("query_sorted", "on"),
         ("max_object_bytes", "-1"),
     ];
 
@@ -417,6 +426,11 @@ mod tests {
                 &"play_token".into(),
                 &"recorded".into()
             )
+        );
+        assert_eq!(route["cache"]["negative_ttl_ms"], 1_500);
+        assert_eq!(
+            route["query"],
+            serde_json::json!({"parts": "only", "names": ["id", "lang"], "sorted": true})
         );
         let path = format!("/routes/{}", route["id"].as_str().unwrap());
         assert_eq!(

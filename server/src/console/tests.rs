@@ -310,6 +310,8 @@ async fn c1_every_form_that_is_sent_by_the_wrong_role_is_refused() {
         ("hold_ms", "1"),
         ("gather_ms", "1"),
         ("default_ttl_ms", "1"),
+        ("negative_ttl_ms", "1"),
+        ("query_parts", "whole"),
         ("max_object_bytes", "1"),
         ("subject", "everyone"),
         ("target", ""),

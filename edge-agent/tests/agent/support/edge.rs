@@ -40,6 +40,7 @@ pub(crate) fn route(effect: Effect) -> Route {
         mode: StreamMode::default(),
         live: LiveSettings::default(),
         cache: CacheSettings::default(),
+        query: contract::query::QueryRule::default(),
         limits: Default::default(),
     }
 }

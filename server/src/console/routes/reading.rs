@@ -5,6 +5,7 @@
 use contract::id::OriginId;
 use contract::pattern::Pattern;
 use contract::protocol::Plane;
+use contract::query::{QueryParts, QueryRule};
 use contract::rule::Effect;
 
 use crate::app::Error;
@@ -60,9 +61,16 @@ pub(super) fn filled(Scoped { cluster, it }: &Scoped<Route>) -> Form {
         .with("second_publisher", it.live.second_publisher.as_str())
         .with("gather_ms", it.live.gather_ms)
         .with("default_ttl_ms", it.cache.default_ttl_ms)
-        .with("max_object_bytes", it.cache.max_object_bytes);
+        .with("negative_ttl_ms", it.cache.negative_ttl_ms)
+        .with("max_object_bytes", it.cache.max_object_bytes)
+        .with("query_parts", it.query.parts.as_str())
+        .with("query_names", it.query.names.join("\n"));
     form = limits::filled(form, &it.limits);
-    for (name, given) in [("enabled", it.enabled), ("cache_enabled", it.cache.enabled)] {
+    for (name, given) in [
+        ("enabled", it.enabled),
+        ("cache_enabled", it.cache.enabled),
+        ("query_sorted", it.query.sorted),
+    ] {
         if given {
             form = form.with(name, "on");
         }
@@ -99,12 +107,23 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
         default_ttl_ms: form
             .take_number("default_ttl_ms", COUNT)
             .unwrap_or_default(),
+        negative_ttl_ms: form
+            .take_number("negative_ttl_ms", COUNT)
+            .unwrap_or_default(),
         max_object_bytes: form
             .take_number(
                 "max_object_bytes",
                 "a number of bytes, 0 for off or -1 for unlimited",
             )
             .unwrap_or_default(),
+    };
+    let query = QueryRule {
+        parts: QueryParts::ALL
+            .into_iter()
+            .find(|parts| form.has("query_parts", parts.as_str()))
+            .unwrap_or_default(),
+        names: form.take_list("query_names"),
+        sorted: form.has("query_sorted", "on"),
     };
     let limits = limits::read(form);
     if !form.is_sound() {
@@ -151,6 +170,7 @@ pub(super) fn read(form: &mut Form, present: &Scoped<Route>) -> Option<Scoped<Ro
             .unwrap_or_default(),
         live,
         cache,
+        query,
         limits,
     };
     Some(Scoped { cluster, it })
@@ -164,7 +184,9 @@ pub(super) fn at_its_field(error: Error) -> Error {
                 if fault.field.starts_with("limits.") {
                     continue;
                 }
-                if let Some((_, last)) = fault.field.rsplit_once('.') {
+                if let Some(part) = fault.field.strip_prefix("query.") {
+                    fault.field = format!("query_{part}");
+                } else if let Some((_, last)) = fault.field.rsplit_once('.') {
                     fault.field = last.to_owned();
                 }
             }
