@@ -22,4 +22,6 @@ pub use entry::Entry;
 pub use flush::Flush;
 pub use pace::Pace;
 pub use ring::{Bounds, Ring};
+pub(crate) use ring::{MAX_KEPT, MAX_KEPT_BYTES, MAX_KEPT_IN_ALL};
+pub(crate) use timeline::AHEAD;
 pub use timeline::Timeline;

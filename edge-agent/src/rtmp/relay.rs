@@ -29,6 +29,8 @@ use crate::live::{Hub, Publication};
 pub(super) enum Failure {
     /// It was not reached, or went away.
     Unreachable,
+    /// It hung up without a word on what it was asked.
+    HungUp,
     /// It said no.
     Refused,
 }
@@ -38,7 +40,7 @@ impl Failure {
     fn reason(self) -> Reason {
         match self {
             Self::Unreachable => Reason::OriginUnreachable,
-            Self::Refused => Reason::OriginRefused,
+            Self::HungUp | Self::Refused => Reason::OriginRefused,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The RTMP plane of an edge with an origin and clients on loopback.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
+mod publishing;
 mod several;
 mod support;
 

@@ -2,7 +2,7 @@
 //! so that each message and each answer can be looked at. Real programs stand in `tests/e2e`.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,16 +28,31 @@ use edge_agent::streams::Streams;
 use rtmp::client::{self, ConnectOptions};
 use rtmp::{Limits, Message, MessageKind, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
 /// Longer than anything here may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
 
+/// How an origin treats those who publish.
+#[derive(Default)]
+pub(crate) struct Manner {
+    /// It says no to them.
+    pub(crate) refuses: AtomicBool,
+    /// It answers them only when this is no longer set.
+    pub(crate) dawdles: watch::Sender<bool>,
+    /// It asks them at each turn whether they are there, and reads little at a time.
+    pub(crate) pings: AtomicBool,
+}
+
+/// Bytes that an origin takes at once: little enough that messages are written in part.
+const SMALL: usize = 16 << 10;
+
 /// An origin: it takes published streams and gives them to players.
 pub(crate) struct FakeOrigin {
     pub(crate) at: SocketAddr,
+    pub(crate) manner: Arc<Manner>,
     pub(crate) connections: Arc<AtomicUsize>,
     /// What was published to it, in order.
     pub(crate) published: Arc<Mutex<Vec<Message>>>,
@@ -47,8 +62,15 @@ pub(crate) struct FakeOrigin {
 
 impl FakeOrigin {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .set_recv_buffer_size(u32::try_from(SMALL).unwrap())
+            .unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(64).unwrap();
         let at = listener.local_addr().unwrap();
+        let manner = Arc::<Manner>::default();
+        let manners = manner.clone();
         let connections = Arc::new(AtomicUsize::new(0));
         let published = Arc::new(Mutex::new(Vec::new()));
         let media = broadcast::Sender::new(1_024);
@@ -57,11 +79,12 @@ impl FakeOrigin {
             let mut clients = tokio::task::JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                clients.spawn(serve(socket, taken.clone(), given.clone()));
+                clients.spawn(serve(socket, manners.clone(), taken.clone(), given.clone()));
             }
         });
         Self {
             at,
+            manner,
             connections,
             published,
             media,
@@ -82,11 +105,14 @@ impl FakeOrigin {
 
 async fn serve(
     mut socket: TcpStream,
+    manner: Arc<Manner>,
     published: Arc<Mutex<Vec<Message>>>,
     media: broadcast::Sender<Message>,
 ) {
     let mut session = server::Session::new(Limits::default(), Duration::ZERO);
-    let mut buffer = vec![0; 65_536];
+    let mut buffer = vec![0; SMALL];
+    let mut publishing = Vec::new();
+    let mut dawdles = manner.dawdles.subscribe();
     let mut playing: Option<broadcast::Receiver<Message>> = None;
     loop {
         while let Some(output) = session.poll_output() {
@@ -104,7 +130,7 @@ async fn serve(
                     session.set_admitted(true);
                     session.accept_connect(connect.transaction, Vec::new());
                 }
-                server::Event::Publish(publish) => session.accept_publish(publish.stream_id),
+                server::Event::Publish(publish) => publishing.push(publish.stream_id),
                 server::Event::Play(play) => {
                     session.start_play(play.stream_id, &play.name, play.reset, false);
                     playing = Some(media.subscribe());
@@ -112,6 +138,25 @@ async fn serve(
                 server::Event::Media(message) => published.lock().unwrap().push(message),
                 _ => {}
             }
+        }
+        if !*dawdles.borrow_and_update() {
+            for stream_id in publishing.drain(..) {
+                if manner.refuses.load(Ordering::SeqCst) {
+                    let code = "NetStream.Publish.BadName";
+                    session.status(stream_id, "error", code, "no", Vec::new());
+                } else {
+                    session.accept_publish(stream_id);
+                }
+            }
+        }
+        if let Some(bytes) = session.poll_output() {
+            let server::Output::Send(bytes) = bytes else {
+                panic!("all that it was told is known");
+            };
+            if socket.write_all(&bytes).await.is_err() {
+                return;
+            }
+            continue;
         }
         let message = async {
             match &mut playing {
@@ -126,9 +171,13 @@ async fn serve(
                     if session.handle(&buffer[..count], Duration::ZERO).is_err() {
                         return;
                     }
+                    if manner.pings.load(Ordering::SeqCst) {
+                        session.ping(Duration::ZERO);
+                    }
                 }
             },
             message = message => session.send_message(&message),
+            _ = dawdles.changed() => {}
         }
     }
 }

@@ -39,10 +39,10 @@ impl Default for Bounds {
 const CHECKED_EACH: u64 = 64;
 /// Headers that are kept at most. Chosen, because a track has two kinds and a stream sixteen
 /// tracks of each sort; all of them fit into a quarter of a megabyte.
-const MAX_KEPT: usize = 64;
-const MAX_KEPT_IN_ALL: usize = 256 << 10;
+pub(crate) const MAX_KEPT: usize = 64;
+pub(crate) const MAX_KEPT_IN_ALL: usize = 256 << 10;
 /// A larger header is passed on, but not kept for late joiners.
-pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
+pub(crate) const MAX_KEPT_BYTES: usize = 64 << 10;
 
 /// The newest messages of one stream.
 #[derive(Debug, Clone)]

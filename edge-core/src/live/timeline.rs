@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
-/// A new source whose timestamps are at most so far ahead goes on with the same stream.
-const SAME_STREAM: u32 = 30_000;
+/// How much further than the time that has passed another source's timestamps may be for the stream to
+/// be the same one. Chosen, because two clocks that count the same stream are rarely further apart, and
+/// players stand still for as long as time leaps ahead.
+pub(crate) const AHEAD: u32 = 2_000;
 
 /// Where a stream's time stands.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +38,7 @@ impl Timeline {
             }
             self.cut = false;
             let ahead = timestamp.wrapping_add(self.offset).wrapping_sub(newest);
-            if ahead == 0 || ahead > SAME_STREAM {
+            if ahead == 0 || ahead > gap.saturating_add(AHEAD) {
                 self.offset = next.wrapping_sub(timestamp);
             }
         }
@@ -74,6 +76,22 @@ mod tests {
         assert_eq!(timeline.place(40, false, ms(300)), 90_300);
         assert_eq!(timeline.place(80, false, ms(340)), 90_340);
         assert_eq!(timeline.place(20, false, ms(340)), 90_280);
+    }
+
+    #[test]
+    fn the_clock_of_another_source_may_not_leap_ahead() {
+        let check = |timestamp: u32, at: u64, expected: u32| {
+            let mut timeline = Timeline::default();
+            timeline.place(10_000, false, ms(0));
+            timeline.cut();
+            let placed = timeline.place(timestamp, false, ms(at));
+            assert_eq!(placed, expected, "{timestamp} {at}");
+        };
+        check(25_000, 500, 10_500);
+        check(12_400, 500, 12_400);
+        check(25_000, 14_000, 25_000);
+        check(10_000, 500, 10_500);
+        check(9_000, 500, 10_500);
     }
 
     #[test]

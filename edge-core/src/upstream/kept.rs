@@ -3,14 +3,16 @@
 //!
 //! Messages with the time go in; headers and frames come out. The invariant: the newest keyframe
 //! and the one before it are held while they fit, and bytes and number are bounded whatever a server
-//! sends. It does not know which server it is.
+//! sends; headers have the ring's own bounds beside those of the frames. It does not know which server
+//! it is.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use rtmp::Message;
 
-use crate::media::{self, Look, Slot, Track};
+use crate::live::{MAX_KEPT, MAX_KEPT_BYTES, MAX_KEPT_IN_ALL};
+use crate::media::{Lead, Look, Slot, Track, Tracks};
 
 /// The most bytes. Chosen, because two seconds at 30 Mbit/s fit; one that does not fit is found at
 /// its next keyframe.
@@ -21,9 +23,6 @@ const MAX_FRAMES: usize = 2_048;
 const OVERHEAD: usize = 96;
 /// How much of a stream without pictures is kept.
 const SOUND: Duration = Duration::from_secs(3);
-/// Kinds of headers that are kept at most, as in the ring.
-const MAX_HEADERS: usize = 16;
-
 /// One message that is neither header nor forgotten.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
@@ -32,10 +31,49 @@ pub(super) struct Frame {
     arrived: Duration,
 }
 
+/// The newest header of each kind and track, with what is known of it.
+#[derive(Debug, Clone)]
+pub(super) struct Headers<T>(Vec<(Slot, Tracks, T)>);
+
+impl<T> Default for Headers<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Headers<T> {
+    /// Puts a header in the place of those that it makes void, if there is room.
+    pub(super) fn put(
+        &mut self,
+        slot: Slot,
+        tracks: Tracks,
+        header: T,
+        size: impl Fn(&T) -> usize,
+    ) {
+        self.0
+            .retain(|(known, older, _)| *known != slot || !tracks.covers(older));
+        let bytes = size(&header);
+        let held: usize = self.0.iter().map(|(.., one)| size(one)).sum();
+        let room = self.0.len() < MAX_KEPT && held + bytes <= MAX_KEPT_IN_ALL;
+        if room && bytes <= MAX_KEPT_BYTES {
+            self.0.push((slot, tracks, header));
+            // Stable: one for many tracks stays before a newer one for some of them.
+            self.0.sort_by_key(|(slot, ..)| *slot);
+        }
+    }
+
+    /// The newest one for exactly these tracks.
+    pub(super) fn get(&self, slot: Slot, tracks: &Tracks) -> Option<&T> {
+        let mut all = self.0.iter();
+        all.find_map(|(known, of, header)| (*known == slot && of == tracks).then_some(header))
+    }
+}
+
 /// The newest of one server's messages.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kept {
-    headers: Vec<(Slot, Message)>,
+    headers: Headers<(Message, Look)>,
+    lead: Lead,
     frames: VecDeque<Frame>,
     /// The number of the first frame that is held.
     first: u64,
@@ -47,12 +85,10 @@ pub(super) struct Kept {
 impl Kept {
     /// Takes a message.
     pub(super) fn push(&mut self, message: Message, now: Duration) {
-        let look = media::look(&message);
+        let look = self.lead.look(&message);
         if let Some(slot) = look.slot {
-            self.headers.retain(|(known, _)| *known != slot);
-            if self.headers.len() < MAX_HEADERS {
-                self.headers.push((slot, message));
-            }
+            let size = |(message, _): &(Message, Look)| cost(message);
+            self.headers.put(slot, look.tracks, (message, look), size);
             return;
         }
         let number = self.first + self.frames.len() as u64;
@@ -87,9 +123,14 @@ impl Kept {
         self.keyframes = [newest.filter(held), before.filter(held)];
     }
 
-    /// The newest header of each kind.
-    pub(super) fn headers(&self) -> impl Iterator<Item = &Message> {
-        self.headers.iter().map(|(_, message)| message)
+    /// The newest header of each kind and track, in the order in which they are needed.
+    pub(super) fn headers(&self) -> impl Iterator<Item = &(Message, Look)> {
+        self.headers.0.iter().map(|(.., header)| header)
+    }
+
+    /// Which tracks lead after all that was kept.
+    pub(super) fn lead(&self) -> &Lead {
+        &self.lead
     }
 
     /// All frames that are held.
@@ -120,6 +161,7 @@ pub(super) fn is_media(look: &Look) -> bool {
 mod tests {
     use super::super::fixture::{audio, inter, key, video_header};
     use super::*;
+    use rtmp::MessageKind;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -143,6 +185,31 @@ mod tests {
             kept.newest().next().map(|one| one.message.timestamp),
             Some(3_600)
         );
+    }
+
+    #[test]
+    fn headers_are_kept_by_track_and_within_the_bounds_of_a_ring() {
+        let header = |track: u8, size: usize| {
+            let mut payload = [b"\x96\x00hvc1", &[track][..]].concat();
+            payload.resize(size, 7);
+            Message::new(MessageKind::Video, 0, 1, payload)
+        };
+        let mut kept = Kept::default();
+        for track in [0, 1, 1, 0] {
+            kept.push(header(track, 50), ms(0));
+        }
+        assert_eq!(kept.headers().count(), 2);
+        kept.push(header(2, MAX_KEPT_BYTES + 1), ms(0));
+        assert_eq!(kept.headers().count(), 2);
+        for track in 0..=255 {
+            kept.push(header(track, 60), ms(0));
+        }
+        assert_eq!(kept.headers().count(), MAX_KEPT);
+        for track in 0..=255 {
+            kept.push(header(track, MAX_KEPT_BYTES / 2), ms(0));
+        }
+        let bytes: usize = kept.headers().map(|(one, _)| cost(one)).sum();
+        assert!(bytes <= MAX_KEPT_IN_ALL, "{bytes}");
     }
 
     #[test]

@@ -31,6 +31,10 @@ const BESIDE: usize = 4;
 /// may have it, even if the route holds them for less.
 const REACH: Duration = Duration::from_secs(2);
 
+/// A server that was asked and is silent on the stream for so long has not got it, as far as those can
+/// know who come next. Chosen, because one that has it sends its headers within two round trips.
+const ANSWERS: Duration = Duration::from_millis(500);
+
 /// What a server said.
 #[derive(Debug, Clone)]
 pub enum Said {
@@ -215,8 +219,9 @@ impl Sources {
         let refused = |feed: &Feed| feed.is_resting() && feed.trouble == Some(Trouble::Refused);
         if self.last.is_none() && self.feeds.iter().all(refused) {
             self.end(Reason::OriginRefused);
-        } else if said_over && alone {
-            // It said so and hung up: another edge of ours has held its viewers itself.
+        } else if said_over && alone && matches!(hop, NextHop::Edge(_)) {
+            // It said so and hung up: another edge of ours has held its viewers itself. Origins
+            // hang up on players as soon as nobody publishes.
             self.end(Reason::StreamEnded);
         }
     }
@@ -307,6 +312,16 @@ impl Sources {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.last.is_some()
+    }
+
+    /// Whether somebody was asked for the stream, and has not got it.
+    #[must_use]
+    pub fn asked_in_vain(&self, now: Duration) -> bool {
+        let in_vain = |feed: &Feed| {
+            let silent = feed.asked_at().is_some_and(|asked| asked + ANSWERS <= now);
+            silent || feed.trouble.is_some()
+        };
+        !self.is_live() && self.feeds.iter().any(in_vain)
     }
 
     /// The next thing to do.

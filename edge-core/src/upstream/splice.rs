@@ -15,8 +15,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use rtmp::Message;
 
-use super::kept::{Kept, is_media};
-use crate::media::{self, Slot, Track};
+use super::kept::{Headers, Kept, is_media};
+use crate::live::AHEAD;
+use crate::media::{Lead, Look, Slot, Track};
 
 /// Frames that went out and are remembered: chosen, because two servers that get the same stream are
 /// rarely further apart than the 3 s that these last.
@@ -29,11 +30,12 @@ const ENOUGH: usize = 3;
 /// A server that is further behind than this is not waited for: its frames are shown again instead.
 /// Chosen, because viewers are promised a gap of less than 500 ms.
 const BEHIND: u32 = 300;
-/// How much further than the time that has passed another server's timestamps may be for the stream
-/// to be the same one.
-const AHEAD: u32 = 2_000;
-/// Headers that are known: as many as a ring keeps.
-const MAX_HEADERS: usize = 16;
+/// Data messages that went out and are remembered. Chosen, because only those beside the newest frame
+/// are asked for.
+const SAID: usize = 64;
+
+/// One of a stream's tracks: pictures or sound, and its number.
+type TrackId = (Track, u8);
 
 /// Where a stream stands.
 #[derive(Debug, Clone, Default)]
@@ -42,18 +44,20 @@ pub(super) struct Splice {
     offset: u32,
     /// The newest frame's time in the stream, and when it came.
     newest: Option<(u32, Duration)>,
-    /// The newest time of pictures and of sound.
-    tracks: [Option<u32>; 2],
+    /// The newest time of each track: no more than there are numbers for.
+    tracks: HashMap<TrackId, u32>,
+    lead: Lead,
     /// The last step from one picture to the next, or from one sound to the next.
     step: u32,
     remembers: bool,
     sent: VecDeque<(u64, u32)>,
-    headers: Vec<(Slot, Bytes)>,
+    said: VecDeque<(u64, u32)>,
+    headers: Headers<Bytes>,
     turn: Turn,
 }
 
 /// What is still to be done since another server was taken.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Turn {
     /// Its first frame tells where its time stands.
     places: bool,
@@ -61,8 +65,10 @@ struct Turn {
     headers: bool,
     /// Pictures are of no use before its next keyframe.
     keyframe: bool,
-    /// What went out already, of pictures and of sound, is passed over.
-    catches_up: [bool; 2],
+    /// The tracks of which it brings again what went out already, which is passed over.
+    catches_up: Vec<TrackId>,
+    /// As long as none of its frames went out: data before this time went out already.
+    data_after: Option<u32>,
 }
 
 impl Splice {
@@ -71,6 +77,7 @@ impl Splice {
         self.remembers = remembers;
         if !remembers {
             self.sent.clear();
+            self.said.clear();
         }
     }
 
@@ -82,16 +89,20 @@ impl Splice {
         self.turn = Turn {
             places: !begins && matched.is_none(),
             headers: !begins,
-            keyframe: !begins && matched.is_none() && self.tracks[0].is_some(),
-            catches_up: [matched.is_some(); 2],
+            keyframe: !begins && matched.is_none() && self.has_pictures(),
+            catches_up: matched
+                .map(|_| self.tracks.keys().copied().collect())
+                .unwrap_or_default(),
+            data_after: matched.and(self.newest).map(|(newest, _)| newest),
         };
-        for header in kept.headers() {
-            out.extend(self.pass(header.clone(), now));
+        self.lead = kept.lead().clone();
+        for (header, look) in kept.headers() {
+            out.extend(self.go_on(header.clone(), *look, now));
         }
         if let Some(offset) = matched {
             self.offset = offset;
             for frame in kept.frames() {
-                out.extend(self.pass(frame.message.clone(), now));
+                out.extend(self.go_on(frame.message.clone(), frame.look, now));
             }
             return out;
         }
@@ -99,9 +110,13 @@ impl Splice {
             self.place(kept, now);
         }
         for frame in kept.newest() {
-            out.extend(self.pass(frame.message.clone(), now));
+            out.extend(self.go_on(frame.message.clone(), frame.look, now));
         }
         out
+    }
+
+    fn has_pictures(&self) -> bool {
+        self.tracks.keys().any(|(track, _)| *track == Track::Video)
     }
 
     /// Where the time of a server stands whose frames are those that went out, by what most of them
@@ -157,68 +172,82 @@ impl Splice {
     }
 
     /// A message of the server that is taken: what of it goes on.
-    pub(super) fn pass(&mut self, mut message: Message, now: Duration) -> Option<Message> {
-        let look = media::look(&message);
-        if let Some(slot) = look.slot {
-            return self.pass_header(slot, message);
+    pub(super) fn pass(&mut self, message: Message, now: Duration) -> Option<Message> {
+        let look = self.lead.look(&message);
+        self.go_on(message, look, now)
+    }
+
+    fn go_on(&mut self, message: Message, look: Look, now: Duration) -> Option<Message> {
+        match (look.slot, look.track) {
+            (Some(slot), _) => self.pass_header(slot, &look, message),
+            (None, Track::Data) => self.pass_data(message),
+            (None, Track::Video) if self.turn.keyframe && !look.keyframe => None,
+            (None, Track::Video | Track::Audio) => self.pass_frame(message, &look, now),
         }
-        let track = match look.track {
-            Track::Video => 0,
-            Track::Audio => 1,
-            Track::Data => {
-                message.timestamp = match self.newest {
-                    Some((newest, _)) if self.turn.places => newest,
-                    Some(_) | None => message.timestamp.wrapping_add(self.offset),
-                };
-                return Some(message);
-            }
-        };
-        if self.turn.keyframe && track == 0 {
-            if !look.keyframe {
-                return None;
-            }
+    }
+
+    fn pass_frame(&mut self, mut message: Message, look: &Look, now: Duration) -> Option<Message> {
+        let track = (look.track, look.tracks.lowest().unwrap_or_default());
+        if look.track == Track::Video {
             self.turn.keyframe = false;
         }
         if self.turn.places {
             self.place_at(message.timestamp, now);
         }
         let placed = message.timestamp.wrapping_add(self.offset);
-        let known = self.tracks[track];
-        if self.turn.catches_up[track] {
+        let known = self.tracks.get(&track).copied();
+        if self.turn.catches_up.contains(&track) {
             if known.is_some_and(|known| !rises(known, placed)) {
                 return None;
             }
-            self.turn.catches_up[track] = false;
+            self.turn.catches_up.retain(|one| *one != track);
         }
         self.turn.headers = false;
+        self.turn.data_after = None;
         if let Some(known) = known.filter(|known| rises(*known, placed)) {
             // Pictures set the pace where there are any.
-            if track == 0 || self.tracks[0].is_none() {
+            if look.track == Track::Video || !self.has_pictures() {
                 self.step = placed.wrapping_sub(known);
             }
         }
-        self.tracks[track] = Some(placed);
+        self.tracks.insert(track, placed);
         if self.newest.is_none_or(|(newest, _)| rises(newest, placed)) {
             self.newest = Some((placed, now));
         }
         if self.remembers {
-            if self.sent.len() >= REMEMBERED {
-                self.sent.pop_front();
-            }
-            self.sent.push_back((mark(&message), placed));
+            remember(&mut self.sent, REMEMBERED, (mark(&message), placed));
         }
         message.timestamp = placed;
         Some(message)
     }
 
-    fn pass_header(&mut self, slot: Slot, mut message: Message) -> Option<Message> {
-        let room = self.headers.len() < MAX_HEADERS;
-        match self.headers.iter_mut().find(|(known, _)| *known == slot) {
-            Some((_, known)) if self.turn.headers && *known == message.payload => return None,
-            Some((_, known)) => known.clone_from(&message.payload),
-            None if room => self.headers.push((slot, message.payload.clone())),
-            None => {}
+    /// Data goes by its place: what stands before the first frame that goes out went out already.
+    fn pass_data(&mut self, mut message: Message) -> Option<Message> {
+        let placed = match self.newest {
+            Some((newest, _)) if self.turn.places => newest,
+            Some(_) | None => message.timestamp.wrapping_add(self.offset),
+        };
+        if self.remembers {
+            let known = (mark(&message), placed);
+            if let Some(after) = self.turn.data_after {
+                let before = placed != after && !rises(after, placed);
+                if before || self.said.contains(&known) {
+                    return None;
+                }
+            }
+            remember(&mut self.said, SAID, known);
         }
+        message.timestamp = placed;
+        Some(message)
+    }
+
+    fn pass_header(&mut self, slot: Slot, look: &Look, mut message: Message) -> Option<Message> {
+        let known = self.headers.get(slot, &look.tracks);
+        if self.turn.headers && known.is_some_and(|known| *known == message.payload) {
+            return None;
+        }
+        self.headers
+            .put(slot, look.tracks, message.payload.clone(), Bytes::len);
         message.timestamp = match self.newest {
             Some((newest, _)) if self.turn.headers => newest,
             Some(_) | None => message.timestamp.wrapping_add(self.offset),
@@ -231,6 +260,14 @@ impl Splice {
 fn rises(from: u32, to: u32) -> bool {
     let step = to.wrapping_sub(from);
     step != 0 && step < u32::MAX / 2
+}
+
+/// Remembers one more, so many at most.
+fn remember(all: &mut VecDeque<(u64, u32)>, most: usize, one: (u64, u32)) {
+    if all.len() >= most {
+        all.pop_front();
+    }
+    all.push_back(one);
 }
 
 /// By what a frame is known again.
@@ -248,6 +285,7 @@ fn mark(message: &Message) -> u64 {
 mod tests {
     use super::super::fixture::{audio, inter, key, moved, video_header};
     use super::*;
+    use rtmp::{MessageKind, data};
 
     fn ms(ms: u32) -> Duration {
         Duration::from_millis(ms.into())
@@ -311,6 +349,103 @@ mod tests {
         }
     }
 
+    /// A cue point a second, and two at the cut.
+    fn with_cues(messages: impl Iterator<Item = Message>) -> impl Iterator<Item = Message> {
+        messages.flat_map(|message| {
+            let at = message.timestamp;
+            let cue = (at % 1_000 == 20 || at == 3_180) && message.kind == MessageKind::Audio;
+            let values = ["onCuePoint".into(), f64::from(at).into()];
+            [message]
+                .into_iter()
+                .chain(cue.then(|| data::message(1, at, &values)))
+        })
+    }
+
+    #[test]
+    fn data_go_on_by_their_place_and_come_once() {
+        for until in [3_100, 3_200, 3_500] {
+            let mut splice = Splice::default();
+            splice.remember(true);
+            let mut out: Vec<Message> = with_cues(content(0, 3_200))
+                .filter_map(|message| {
+                    let at = message.timestamp;
+                    splice.pass(message, ms(at))
+                })
+                .collect();
+            out.extend(splice.turn(&kept(with_cues(content(1_000, until))), ms(3_201)));
+            for message in with_cues(content(until, 5_000)) {
+                let at = message.timestamp;
+                out.extend(splice.pass(message, ms(at.max(3_202))));
+            }
+            let expected: Vec<Message> = with_cues(content(0, 5_000)).collect();
+            assert!(out == expected, "{until}: {} messages", out.len());
+        }
+    }
+
+    /// A picture of one of two tracks.
+    fn of_track(track: u8, key: bool, at: u32) -> Message {
+        let first = if key { 0x96 } else { 0xa6 };
+        let codec: &[u8] = if track == 0 { b"av01" } else { b"hvc1" };
+        let mut payload = [&[first, 1], codec, &[track][..], &at.to_be_bytes()].concat();
+        payload.resize(200, track);
+        Message::new(MessageKind::Video, at, 1, payload)
+    }
+
+    fn settings_of_track(track: u8, settings: u8) -> Message {
+        let codec: &[u8] = if track == 0 { b"av01" } else { b"hvc1" };
+        let payload = [&[0x96, 0], codec, &[track, settings][..]].concat();
+        Message::new(MessageKind::Video, 0, 1, payload)
+    }
+
+    fn two_tracks(from: u32, to: u32) -> impl Iterator<Item = Message> {
+        let both = |at: u32| [0, 1].map(|track| of_track(track, at.is_multiple_of(1_000), at));
+        (from / 40..to / 40).flat_map(move |at| both(at * 40))
+    }
+
+    #[test]
+    fn tracks_go_on_each_for_itself() {
+        let mut splice = Splice::default();
+        splice.remember(true);
+        let headers = |settings| [0, 1].map(|track| settings_of_track(track, settings));
+        let mut begin: Vec<Message> = headers(1).into_iter().chain(two_tracks(0, 3_200)).collect();
+        // The last picture of the second track did not come.
+        begin.pop();
+        for message in begin {
+            let at = message.timestamp;
+            assert!(splice.pass(message, ms(at)).is_some());
+        }
+        // The same stream: the missing one goes out first.
+        let mut same = splice.clone();
+        let other = headers(1).into_iter().chain(two_tracks(1_000, 3_400));
+        let out = same.turn(&kept(other), ms(3_201));
+        let expected: Vec<Message> = two_tracks(3_160, 3_400).skip(1).collect();
+        assert_eq!(out, expected);
+        // Another stream: both headers, then both tracks from a keyframe of the first one.
+        let other = headers(2)
+            .into_iter()
+            .chain(two_tracks(90_000, 91_500).map(|one| moved(one, 500_000)));
+        let out = splice.turn(&kept(other), ms(3_700));
+        let payloads: Vec<Bytes> = out.iter().map(|one| one.payload.clone()).collect();
+        let expected = headers(2).into_iter().chain(two_tracks(91_000, 91_500));
+        let expected: Vec<Bytes> = expected.map(|one| one.payload).collect();
+        assert_eq!(payloads, expected);
+    }
+
+    #[test]
+    fn pictures_wait_for_a_keyframe_of_the_track_that_leads() {
+        let mut splice = Splice::default();
+        splice.remember(true);
+        for message in two_tracks(0, 3_200) {
+            splice.pass(message, ms(3_200));
+        }
+        let mut out = splice.turn(&kept(two_tracks(90_960, 91_000)), ms(3_300));
+        out.extend(splice.pass(of_track(1, true, 90_980), ms(3_300)));
+        out.extend(splice.pass(of_track(0, false, 90_990), ms(3_300)));
+        assert!(out.is_empty(), "{out:?}");
+        assert!(splice.pass(of_track(0, true, 91_000), ms(3_300)).is_some());
+        assert!(splice.pass(of_track(1, true, 91_000), ms(3_300)).is_some());
+    }
+
     #[test]
     fn another_stream_goes_on_at_its_newest_keyframe_with_headers_that_changed() {
         let mut splice = begun(3_200);
@@ -336,7 +471,7 @@ mod tests {
         }
         let pictures: Vec<Bytes> = out
             .iter()
-            .filter(|one| media::look(one).track == Track::Video)
+            .filter(|one| one.kind == MessageKind::Video)
             .map(|one| one.payload.clone())
             .collect();
         assert_eq!(pictures[0], key(1_000).payload);

@@ -108,7 +108,7 @@ impl Asked {
                 self.link = Some(Box::new(link));
                 Some(Said::Opened)
             }
-            Err(Failure::Refused) => Some(self.fail(Trouble::Refused)),
+            Err(Failure::Refused | Failure::HungUp) => Some(self.fail(Trouble::Refused)),
             Err(Failure::Unreachable) => Some(self.fail(Trouble::Unreachable)),
         }
     }

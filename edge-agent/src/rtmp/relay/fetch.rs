@@ -19,8 +19,9 @@ use rtmp::control::UserControl;
 use rtmp::{Limits, Message, MessageKind, data};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::Failure;
 use super::link::Link;
-use super::{Failure, race};
+use super::race::{self, No};
 use crate::clock::now_ms;
 use crate::recorded::{Comparison, Fetch, Fill, Wanted};
 use crate::rtmp::Plane;
@@ -124,7 +125,7 @@ impl Work {
                 self.plane.upstreams().order(self.way.next(), now)
             };
             let start = ask(goal, 0);
-            let opened = race::first(order, |next| self.open(next, start)).await;
+            let opened = race::first(order, No::AskOn, |next| self.open(next, start)).await;
             let left = match opened {
                 Err(failure) => {
                     fill.store(true).await;
@@ -148,7 +149,7 @@ impl Work {
     async fn compare(self, comparison: Comparison) {
         let now = self.plane.context.clock.now();
         let order = self.plane.upstreams().order(self.way.next(), now);
-        let opened = race::first(order, |next| self.open(next, 0)).await;
+        let opened = race::first(order, No::AskOn, |next| self.open(next, 0)).await;
         match opened {
             Ok((_, opened)) => {
                 if let Ok(Some(head)) = timeout(BEGIN, self.begin(opened)).await {
@@ -159,7 +160,7 @@ impl Work {
                 comparison.refused(Reason::StreamNotFound);
             }
             // What is stored is served as long as nobody says otherwise.
-            Err(Failure::Unreachable | Failure::Refused) => {}
+            Err(Failure::Unreachable | Failure::HungUp | Failure::Refused) => {}
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::io::IoSlice;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use contract::routing::NextHop;
 use contract::snapshot::Snapshot;
 use edge_core::upstream::ONE_TRY;
@@ -72,7 +72,7 @@ impl Link {
         let now = plane.context.clock.now();
         match &opened {
             // Whoever says no is there.
-            Ok(_) | Err(Failure::Refused) => plane.upstreams().succeeded(next),
+            Ok(_) | Err(Failure::Refused | Failure::HungUp) => plane.upstreams().succeeded(next),
             Err(Failure::Unreachable) => plane.upstreams().failed(next, now),
         }
         if opened.is_ok() {
@@ -131,9 +131,10 @@ impl Link {
     }
 
     /// Goes on while media are written past the session: takes what the server says, or writes
-    /// some of what is owed to it; `owed` is written after the session's own bytes.
+    /// some of what is owed to it. What the session has to say itself is handed back: only who
+    /// writes the media knows where a message ends.
     ///
-    /// Returns how many bytes of `owed` went out, or what the server said.
+    /// Returns how many bytes of `owed` went out, or what the server or the session said.
     pub(super) async fn write_or_hear(
         &mut self,
         owed: &[IoSlice<'_>],
@@ -142,8 +143,7 @@ impl Link {
             return Ok(Progress::Event(event));
         }
         if !self.out.is_empty() {
-            self.flush_some().await?;
-            return Ok(Progress::Wrote(0));
+            return Ok(Progress::Says(self.out.split().freeze()));
         }
         if owed.is_empty() {
             self.fill().await?;
@@ -224,4 +224,6 @@ pub(super) enum Progress {
     Wrote(usize),
     /// The server said something.
     Event(Event),
+    /// The session has this to say, between two messages.
+    Says(Bytes),
 }

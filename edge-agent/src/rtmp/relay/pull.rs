@@ -50,7 +50,7 @@ pub(super) async fn run(plane: &Plane, hub: &Arc<Hub>, way: Way) {
     let now = plane.context.clock.now();
     if pull.sources.is_live() {
         plane.absent().found(hub.key());
-    } else {
+    } else if pull.sources.asked_in_vain(now) {
         plane.absent().missing(hub.key(), now);
     }
     // A feed that is dropped hangs up without a word; one that is left says goodbye.

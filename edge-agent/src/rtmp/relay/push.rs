@@ -15,8 +15,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Failure;
 use super::link::{Link, Progress};
-use super::{Failure, race};
+use super::race::{self, No};
 use crate::live::Hub;
 use crate::rtmp::Plane;
 use crate::rtmp::way::{Way, target};
@@ -62,7 +63,7 @@ pub(super) async fn run(
     loop {
         let now = plane.context.clock.now();
         let order = plane.upstreams().order(way.next(), now);
-        let opened = race::first(order, |next| open(plane, way, next, kind)).await;
+        let opened = race::first(order, No::IsNo, |next| open(plane, way, next, kind)).await;
         match opened {
             Ok((next, (link, stream_id))) => {
                 hub.set_next_hop(target(next));
@@ -145,9 +146,11 @@ async fn open(
     };
     let stream_id = timeout(ONE_TRY, work)
         .await
-        // A server that closes on a publisher without a word has refused it.
         .map_or(Err(Failure::Unreachable), |made| {
-            made.map_err(|_| Failure::Refused)
+            made.map_err(|failure| match failure {
+                Failure::Unreachable | Failure::HungUp => Failure::HungUp,
+                Failure::Refused => Failure::Refused,
+            })
         })?;
     Ok((link, stream_id))
 }
@@ -165,6 +168,8 @@ async fn forward(
     let mut flush = Flush::default();
     let mut writing = true;
     let mut ends: Option<Instant> = None;
+    // Bytes of the session among those that are owed: it has counted them itself.
+    let mut said = 0;
     loop {
         changes.mark_unchanged();
         let known = ring.head();
@@ -188,7 +193,10 @@ async fn forward(
         writing &= owed.bytes() > 0;
         writing |= ends.is_some();
         if ends.is_some_and(|until| owed.bytes() == 0 || until <= Instant::now()) {
-            link.close().await;
+            // A goodbye in the middle of a message would be read as a part of it.
+            if !cursor.is_amid() {
+                link.close().await;
+            }
             return Left::Done;
         }
         let wait = flush
@@ -203,8 +211,18 @@ async fn forward(
         };
         match step {
             Ok(Progress::Wrote(count)) => {
-                link.session.acknowledge_sent(count as u64);
+                let own = count.min(said);
+                said -= own;
+                link.session.acknowledge_sent((count - own) as u64);
                 cursor.wrote(count, &ring, clock.now());
+            }
+            Ok(Progress::Says(bytes)) => {
+                said += bytes.len();
+                writing = true;
+                // One that says more than it reads answers to is as good as gone.
+                if cursor.command(bytes).is_err() {
+                    return Left::Lost;
+                }
             }
             Ok(Progress::Event(Event::Status { level, .. })) if level == "error" => {
                 return Left::Lost;

@@ -8,10 +8,20 @@ use tokio::time::{sleep, timeout};
 
 use super::Failure;
 
+/// What the no of one server means to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum No {
+    /// Another one may have what is asked for.
+    AskOn,
+    /// Nobody else is asked: what one server refuses must not be had from another (A4).
+    IsNo,
+}
+
 /// Tries servers in order, the next one as soon as one fails or keeps silent for a while; the first
 /// that answers is taken. Where none does, one that said no counts for more than silence.
 pub(super) async fn first<T, W>(
     order: Vec<NextHop>,
+    no: No,
     attempt: impl Fn(NextHop) -> W,
 ) -> Result<(NextHop, T), Failure>
 where
@@ -36,7 +46,8 @@ where
             tokio::select! {
                 Some((next, made)) = trying.next() => match made {
                     Ok(made) => return Ok((next, made)),
-                    Err(Failure::Refused) => failure = Failure::Refused,
+                    Err(Failure::Refused) if no == No::IsNo => return Err(Failure::Refused),
+                    Err(worse @ (Failure::Refused | Failure::HungUp)) => failure = worse,
                     Err(Failure::Unreachable) => {}
                 },
                 () = sleep(STAGGER), if waiting.len() > 0 => {}
@@ -66,7 +77,7 @@ mod tests {
         let all = origins(2);
         let silent = all[0];
         let began = tokio::time::Instant::now();
-        let made = first(all.clone(), |next| async move {
+        let made = first(all.clone(), No::IsNo, |next| async move {
             if next == silent {
                 std::future::pending::<()>().await;
             }
@@ -81,17 +92,25 @@ mod tests {
     async fn a_server_that_fails_is_followed_by_the_next_at_once() {
         let all = origins(3);
         let good = all[2];
-        let made = first(all, |next| async move {
-            if next == good {
-                Ok(())
-            } else {
-                Err(Failure::Refused)
+        let check = |no, failure, expected: Result<NextHop, Failure>| {
+            let all = all.clone();
+            async move {
+                let made = first(all, no, |next| async move {
+                    if next == good { Ok(()) } else { Err(failure) }
+                });
+                let made = made.await.map(|(next, ())| next);
+                assert_eq!(made, expected, "{no:?} {failure:?}");
             }
-        })
-        .await;
-        assert_eq!(made.unwrap().0, good);
-        let none: Result<(NextHop, ()), _> =
-            first(origins(2), |_| async { Err(Failure::Refused) }).await;
-        assert_eq!(none.unwrap_err(), Failure::Refused);
+        };
+        check(No::AskOn, Failure::Refused, Ok(good)).await;
+        check(No::AskOn, Failure::Unreachable, Ok(good)).await;
+        check(No::IsNo, Failure::Unreachable, Ok(good)).await;
+        check(No::IsNo, Failure::HungUp, Ok(good)).await;
+        check(No::IsNo, Failure::Refused, Err(Failure::Refused)).await;
+        for failure in [Failure::Refused, Failure::HungUp] {
+            let none: Result<(NextHop, ()), _> =
+                first(origins(2), No::AskOn, |_| async move { Err(failure) }).await;
+            assert_eq!(none.unwrap_err(), failure);
+        }
     }
 }

@@ -240,13 +240,6 @@ fn a_publisher_that_leaves_is_waited_for_where_it_was() {
     world.turns(0, Brings);
     world.runs(1_000);
     assert!(world.gap() < ms(3_100) && world.rises());
-    // An edge of ours has held its viewers already.
-    world.say(origin(1), Said::Over);
-    world.turns(0, Dead);
-    assert_eq!(
-        world.ended.map(|(_, reason)| reason),
-        Some(Reason::StreamEnded)
-    );
 }
 
 #[test]
@@ -276,6 +269,48 @@ fn a_stream_that_is_nowhere_is_asked_for_less_and_less_and_the_reason_is_known()
         world.ended.map(|(_, reason)| reason),
         Some(Reason::OriginRefused)
     );
+}
+
+#[test]
+fn only_a_question_that_was_answered_with_no_or_silence_is_in_vain() {
+    let check = |servers: &[Server], from: u64, span: u64, expected: bool| {
+        let mut world = World::new(servers);
+        let order: Vec<NextHop> = world.servers.iter().map(|(hop, _)| *hop).collect();
+        world.sources = Sources::new(&order, HOLD, ms(from));
+        world.runs(span);
+        let in_vain = world.sources.asked_in_vain(world.now);
+        assert_eq!(in_vain, expected, "{servers:?} {from} {span}");
+    };
+    check(&[Silent], 0, 200, false);
+    check(&[Silent], 0, 800, true);
+    check(&[Silent], 2_000, 1_000, false);
+    check(&[Lacks], 2_000, 1_000, false);
+    check(&[Lacks], 0, 100, true);
+    check(&[Dead, Silent], 0, 100, true);
+    check(&[Silent, Brings], 0, 1_000, false);
+}
+
+#[test]
+fn an_origin_that_hangs_up_at_the_end_of_a_stream_is_held_for_and_an_edge_is_not() {
+    let edge = NextHop::Edge(contract::id::EdgeId::from_bits(1));
+    for (hop, ended) in [(origin(1), false), (edge, true)] {
+        let mut world = World::new(&[]);
+        world.sources = Sources::new(&[hop], HOLD, ms(0));
+        world.servers = vec![(hop, Brings)];
+        world.runs(500);
+        world.servers[0].1 = Dead;
+        world.say(hop, Said::Over);
+        world.obey();
+        if world.asked.contains(&hop) {
+            world.say(hop, Said::Failed(Trouble::Missing));
+        }
+        world.obey();
+        assert_eq!(world.ended.is_some(), ended, "{hop:?}");
+        world.servers[0].1 = Brings;
+        world.runs(3_000);
+        let newest = world.passed.last().unwrap().0;
+        assert_eq!(world.now - newest < ms(100), !ended, "{hop:?}");
+    }
 }
 
 #[test]
