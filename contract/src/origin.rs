@@ -36,6 +36,17 @@ pub struct Reach {
     pub loopback: bool,
 }
 
+/// Where clouds tell a machine its own secrets, inside ranges that private origins may be in; most
+/// others do so at a link-local address.
+const METADATA_V4: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+const METADATA_V6: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254),
+];
+
 impl Reach {
     /// Whether the edge may dial this address for such an origin.
     #[must_use]
@@ -51,6 +62,9 @@ impl Reach {
         if addr.is_loopback() {
             return self.loopback;
         }
+        if METADATA_V4.contains(&addr) {
+            return false;
+        }
         // 100.64.0.0/10 is shared address space (RFC 6598).
         if addr.is_private() || (first == 100 && (64..128).contains(&second)) {
             return self.private;
@@ -64,8 +78,7 @@ impl Reach {
         if addr.is_loopback() {
             return self.loopback;
         }
-        // fd00:ec2::254 is a metadata service inside the unique local range (RFC 4193).
-        if addr == Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254) {
+        if METADATA_V6.contains(&addr) {
             return false;
         }
         if addr.is_unique_local() {
@@ -114,6 +127,10 @@ mod tests {
         check("2606:2800:220::1", [true; 3]);
         check("10.1.2.3", [false, true, false]);
         check("100.64.0.1", [false, true, false]);
+        check("100.100.100.200", [false; 3]);
+        check("192.0.0.192", [false; 3]);
+        check("fd20:ce::254", [false; 3]);
+        check("64:ff9b::6464:64c8", [false; 3]);
         check("fd12::1", [false, true, false]);
         check("127.0.0.1", [false, false, true]);
         check("::1", [false, false, true]);

@@ -24,12 +24,11 @@ use contract::webhook::WebhookSettings;
 use tokio::time::timeout;
 
 pub use conn::Conn;
+pub use edge_core::upstream::ONE_TRY;
 use tls::Tls;
 
 use crate::clock::now_ms;
 
-/// The longest that one try may take (laws.md, 5.3).
-pub const ONE_TRY: Duration = Duration::from_secs(2);
 /// The most addresses of one name that are tried; chosen, because names rarely have more.
 const MAX_ADDRESSES: usize = 8;
 

@@ -17,7 +17,7 @@ mod places;
 mod streams;
 mod telling;
 
-pub use output::{Closing, Ending, Output, Part, PlayerWish, Wanted};
+pub use output::{Closing, Ending, Output, Part, PlayerWish, Refused, Wanted};
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -71,6 +71,8 @@ pub struct Session {
     buffer: Option<(u32, u32)>,
     /// Its places under limits, for as long as it is connected.
     held: Vec<Held>,
+    /// Streams that it was refused beside others.
+    refusals: u32,
     closing: bool,
     outputs: VecDeque<Output>,
 }
@@ -110,6 +112,7 @@ impl Session {
             asked_on_connect: false,
             buffer: None,
             held: Vec::new(),
+            refusals: 0,
             closing: false,
             outputs: VecDeque::new(),
         }
@@ -330,24 +333,34 @@ impl Session {
         if self.admitted {
             record.state = SessionState::Live;
         }
-        if let Some(facts) = &self.facts {
-            // Of a client that another edge carries here: its own address, not that edge's.
-            record.addr = facts.addr;
-            record.host.clone_from(&facts.host);
-            record.user_agent.clone_from(&facts.user_agent);
-            record.action = facts.action;
-            record.app = shown_app(facts, &self.app);
-            let stream = facts.requested.stream.as_ref();
-            record.stream = stream.map(ToString::to_string);
-            record.through = facts
-                .hop
-                .as_ref()
-                .map(|hop| hop.edges.clone())
-                .unwrap_or_default();
-        }
-        if let Some(ruling) = &self.ruling {
-            ruling.describe(record);
-        }
+        describe(&self.app, self.facts.as_ref(), self.ruling.as_ref(), record);
+    }
+
+    /// Writes what is known of a stream that was refused beside others into a record of its own.
+    pub fn describe_refused(&self, refused: &Refused, record: &mut SessionRecord) {
+        let (facts, ruling) = (refused.facts.as_ref(), Some(&refused.ruling));
+        describe(&self.app, facts.or(self.facts.as_ref()), ruling, record);
+    }
+}
+
+fn describe(app: &str, facts: Option<&Facts>, ruling: Option<&Ruling>, record: &mut SessionRecord) {
+    if let Some(facts) = facts {
+        // Of a client that another edge carries here: its own address, not that edge's.
+        record.addr = facts.addr;
+        record.host.clone_from(&facts.host);
+        record.user_agent.clone_from(&facts.user_agent);
+        record.action = facts.action;
+        record.app = shown_app(facts, app);
+        let stream = facts.requested.stream.as_ref();
+        record.stream = stream.map(ToString::to_string);
+        record.through = facts
+            .hop
+            .as_ref()
+            .map(|hop| hop.edges.clone())
+            .unwrap_or_default();
+    }
+    if let Some(ruling) = ruling {
+        ruling.describe(record);
     }
 }
 

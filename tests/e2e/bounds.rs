@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::attack::{Raw, kind, tags};
 use crate::harness::eventually::{comes_true, stays};
+use crate::harness::long;
 use crate::harness::malformed::{self, Fault};
 use crate::harness::media;
 use crate::harness::odd;
@@ -44,11 +45,7 @@ fn malformed_inputs_end_their_own_session_and_a_hundred_viewers_play_on() {
     let mut crowd = Crowd::of(100, &edge, "live", "s");
     crowd.watches(10);
     let before = world.edges[0].peak_memory_bytes();
-    let cuts = if std::env::var_os("WEIR_LONG").is_some() {
-        MORE_CUTS
-    } else {
-        CUTS
-    };
+    let cuts = if long() { MORE_CUTS } else { CUTS };
     let quiet = malformed::quiet(cuts);
 
     std::thread::scope(|scope| {

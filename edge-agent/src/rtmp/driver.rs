@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use contract::reason::Reason;
 use edge_core::admission::webhook::Word;
-use edge_core::session::{Closing, Ending, Output, Peer, Session};
+use edge_core::session::{Closing, Ending, Output, Peer, Refused, Session};
 use rtmp::Limits;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -161,7 +161,7 @@ impl Driver {
                 self.gather_anew(&settings);
             }
             Event::Asked(reason) => self.session.end(reason),
-            Event::Due => self.due(),
+            Event::Due => self.due().await,
             Event::Answered(word) => {
                 let settings = self.plane.settings();
                 let limits = &self.plane.context.limits;
@@ -219,7 +219,7 @@ impl Driver {
         }
     }
 
-    fn due(&mut self) {
+    async fn due(&mut self) {
         let now = self.plane.context.clock.now();
         self.session.handle_timeout(now);
         if self.rejudge <= now {
@@ -238,7 +238,7 @@ impl Driver {
             }
         }
         while let Some(stream_id) = self.roles.due(now) {
-            self.waited_enough(stream_id, Reason::StreamNotFound);
+            self.time_is_up(stream_id).await;
         }
     }
 
@@ -248,6 +248,7 @@ impl Driver {
             match output {
                 Output::Send(bytes) => self.out.push(bytes),
                 Output::Changed => self.describe(),
+                Output::Refused(refused) => self.refused_beside(&refused),
                 Output::Subscribe(wanted, part) => self.subscribe(wanted, part).await,
                 Output::Unsubscribe { stream_id } => self.leave(stream_id, None).await,
                 Output::Player { stream_id, wish } => self.wish(stream_id, wish).await,
@@ -290,6 +291,17 @@ impl Driver {
         if self.session.is_admitted() {
             self.gate = None;
         }
+    }
+
+    /// A stream was refused while others go on: one more session in the log, which the decision's id
+    /// leads to.
+    fn refused_beside(&self, refused: &Refused) {
+        let own = self.record.record();
+        let Some(record) = self.plane.context.sessions.begin(own.addr, own.ingress) else {
+            return;
+        };
+        record.update(|record| self.session.describe_refused(refused, record));
+        record.refuse(refused.reason, refused.detail());
     }
 
     async fn send(&mut self) {

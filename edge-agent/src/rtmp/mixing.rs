@@ -109,7 +109,12 @@ impl Own {
 
 impl Driver {
     /// Another stream begins: the session writes it, and from now on those that it plays already.
-    pub(super) async fn mix(&mut self, stream_id: u32, stream: Stream, cursor: Cursor) {
+    pub(super) async fn mix(
+        &mut self,
+        stream_id: u32,
+        stream: Stream,
+        (cursor, until): (Cursor, Option<Duration>),
+    ) {
         let seated = self.roles.seated().map(|(seated, _)| seated);
         if let Some(seated) = seated
             && !self.unseat(seated).await
@@ -117,7 +122,11 @@ impl Driver {
             return;
         }
         let place = Place::Own(Box::new(Own::new(&stream, cursor)));
-        let playing = Role::Playing(Playing { stream, place });
+        let playing = Role::Playing(Playing {
+            stream,
+            place,
+            until,
+        });
         self.roles.put(stream_id, playing);
     }
 
@@ -126,6 +135,7 @@ impl Driver {
         let Some(Role::Playing(Playing {
             stream,
             place: Place::Seat(mut seat),
+            until,
         })) = self.roles.take(stream_id)
         else {
             return true;
@@ -139,7 +149,11 @@ impl Driver {
         self.session.sent_past(over.sent);
         self.out.splice(0..0, over.rest);
         let place = Place::Own(Box::new(Own::new(&stream, *cursor)));
-        let playing = Role::Playing(Playing { stream, place });
+        let playing = Role::Playing(Playing {
+            stream,
+            place,
+            until,
+        });
         self.roles.put(stream_id, playing);
         true
     }

@@ -46,22 +46,19 @@ pub(super) enum RoleEvent {
 }
 
 impl Role {
-    /// When [`super::driver::Driver::waited_enough`] wants to be called.
+    /// When [`super::driver::Driver::time_is_up`] wants to be called.
     fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Waiting(waiting) => Some(waiting.until),
-            Self::Playing(_)
-            | Self::Opening(_)
-            | Self::Watching(_)
-            | Self::Claiming(_)
-            | Self::Publishing(_) => None,
+            Self::Playing(playing) => playing.until,
+            Self::Opening(_) | Self::Watching(_) | Self::Claiming(_) | Self::Publishing(_) => None,
         }
     }
 
     async fn next(&mut self) -> RoleEvent {
         match self {
             Self::Waiting(waiting) => RoleEvent::State(waiting.stream.changed().await),
-            Self::Playing(Playing { stream, place }) => match place {
+            Self::Playing(Playing { stream, place, .. }) => match place {
                 Place::Seat(seat) => tokio::select! {
                     state = stream.changed() => RoleEvent::State(state),
                     over = seat.over() => RoleEvent::Over(over),
@@ -151,6 +148,7 @@ impl Roles {
             Role::Playing(Playing {
                 stream,
                 place: Place::Own(own),
+                ..
             }) => Some((*id, &*stream, &mut **own)),
             Role::Playing(_)
             | Role::Waiting(_)

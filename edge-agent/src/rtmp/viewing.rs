@@ -48,6 +48,8 @@ pub(super) struct Waiting {
     otherwise: Option<Box<(Way, Part)>>,
     /// What it asked for meanwhile.
     wants: Wants,
+    /// How long it wants to play.
+    length: Option<Duration>,
 }
 
 impl Waiting {
@@ -72,6 +74,8 @@ impl Waiting {
 pub(super) struct Playing {
     pub(super) stream: Stream,
     pub(super) place: Place,
+    /// When it has played for as long as it wanted to.
+    pub(super) until: Option<Duration>,
 }
 
 /// Who writes to a player.
@@ -80,6 +84,13 @@ pub(super) enum Place {
     Seat(SeatHandle),
     /// The session, for it plays several streams.
     Own(Box<Own>),
+}
+
+/// How long a player wants to play, where it says so. 0 would be one picture alone; players that
+/// say it of a live stream mean all of it.
+fn length(part: Part) -> Option<Duration> {
+    let length_ms = part.duration_ms.filter(|length_ms| *length_ms > 0)?;
+    Some(Duration::from_millis(length_ms.into()))
 }
 
 impl Driver {
@@ -126,6 +137,7 @@ impl Driver {
             until: self.plane.context.clock.now() + wait,
             otherwise,
             wants: Wants::default(),
+            length: length(part),
         };
         self.roles.put(stream_id, Role::Waiting(waiting));
         Some(now_is)
@@ -161,6 +173,17 @@ impl Driver {
             if let Some(route) = routes.find(|route| route.id == hub.key().route) {
                 hub.head().set_gather_ms(route.live.gather_ms);
             }
+        }
+    }
+
+    /// It waited for as long as it may, or played for as long as it wanted to.
+    pub(super) async fn time_is_up(&mut self, stream_id: u32) {
+        if let Some(Role::Playing(_)) = self.roles.get(stream_id) {
+            // Few players want that: what it takes stands in no other's future.
+            Box::pin(self.leave(stream_id, Some(LAST_MEDIA))).await;
+            self.session.stream_ended(stream_id, Reason::StreamEnded);
+        } else {
+            self.waited_enough(stream_id, Reason::StreamNotFound);
         }
     }
 
@@ -217,6 +240,9 @@ impl Driver {
         self.session.play_started(stream_id, false);
         self.gather();
         let mut cursor = waiting.join(stream_id);
+        let until = waiting
+            .length
+            .map(|length| self.plane.context.clock.now() + length);
         let stream = waiting.stream;
         let hub = stream.subscription.hub();
         if let Some(hop) = hub.next_hop() {
@@ -224,7 +250,7 @@ impl Driver {
         }
         if self.roles.playing().is_some() {
             // Few clients do that: what it takes stands in no other's future.
-            Box::pin(self.mix(stream_id, stream, cursor)).await;
+            Box::pin(self.mix(stream_id, stream, (cursor, until))).await;
             return;
         }
         if cursor
@@ -241,15 +267,21 @@ impl Driver {
         });
         seat.take().await;
         let place = Place::Seat(seat);
-        self.roles
-            .put(stream_id, Role::Playing(Playing { stream, place }));
+        self.roles.put(
+            stream_id,
+            Role::Playing(Playing {
+                stream,
+                place,
+                until,
+            }),
+        );
     }
 
     /// A player leaves its stream. The socket is this session's own again, after what its worker had
     /// begun to write.
     pub(super) async fn leave(&mut self, stream_id: u32, patience: Option<Duration>) {
         let (stream, place) = match self.roles.take(stream_id) {
-            Some(Role::Playing(Playing { stream, place })) => (stream, place),
+            Some(Role::Playing(Playing { stream, place, .. })) => (stream, place),
             Some(Role::Watching(watching)) => return self.leave_recording(watching).await,
             Some(Role::Waiting(_) | Role::Opening(_) | Role::Claiming(_) | Role::Publishing(_))
             | None => return,

@@ -157,6 +157,7 @@ impl Driver {
                 Output::Send(bytes) => self.out.push(bytes),
                 later @ (Output::Changed
                 | Output::Subscribe(..)
+                | Output::Refused(_)
                 | Output::Unsubscribe { .. }
                 | Output::Player { .. }
                 | Output::Length { .. }

@@ -150,6 +150,26 @@ async fn what_a_player_asks_for_before_its_stream_is_there_holds() {
 }
 
 #[tokio::test]
+async fn a_player_that_wants_some_time_of_a_live_stream_gets_that() {
+    let origin = FakeOrigin::start().await;
+    let edge = Edge::start(snapshot(&[origin.at])).await;
+    let feeding = feed(&origin);
+    // Two streams on one connection: the other one goes on.
+    let mut viewer = Client::play(edge.at, "whole").await;
+    let (live, length_ms) = (-1_000.0, 300.0);
+    let play = vec![Value::Null, "part".into(), live.into(), length_ms.into()];
+    viewer.status("NetStream.Play.Start").await;
+    viewer.session.call(0, "createStream", vec![Value::Null]);
+    viewer.session.call(2, "play", play);
+    viewer.status("NetStream.Play.Start").await;
+    let began = Instant::now();
+    viewer.status("NetStream.Play.Stop").await;
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    viewer.media().await;
+    feeding.abort();
+}
+
+#[tokio::test]
 async fn a_changed_rule_ends_live_sessions_within_a_second() {
     let origin = FakeOrigin::start().await;
     let edge = Edge::start(snapshot(&[origin.at])).await;

@@ -78,6 +78,8 @@ impl Session {
                     | Outcome::Postpone => {
                         self.asked_on_connect = true;
                         self.accept_named(transaction, ruling, admits, door);
+                        // The settings may have changed while it was asked.
+                        self.rejudge(door);
                     }
                 }
             }
@@ -86,12 +88,21 @@ impl Session {
         self.settle(door);
     }
 
-    fn stream_answered(&mut self, mut beginning: Beginning, word: Word, door: &Door<'_>) {
-        let ruling = word.in_ruling(beginning.admitted.ruling, door);
+    fn stream_answered(&mut self, beginning: Beginning, word: Word, door: &Door<'_>) {
+        let at = (beginning.admitted.wanted.stream_id, beginning.then.action());
+        // The settings may have changed while it was asked.
+        let mut admitted = match self.judge_stream(at, &beginning.name, door) {
+            Ok(admitted) => admitted,
+            Err(denied) => {
+                self.refuse_stream(at, *denied, door);
+                return;
+            }
+        };
+        admitted.held = beginning.admitted.held;
+        let ruling = word.in_ruling(admitted.ruling, door);
         match ruling.outcome {
             Outcome::Refuse(_) => {
-                let at = (beginning.admitted.wanted.stream_id, beginning.then.action());
-                let facts = Some(beginning.admitted.facts);
+                let facts = Some(admitted.facts);
                 self.refuse_stream(at, Denied { facts, ruling }, door);
             }
             Outcome::Admit(_)
@@ -99,15 +110,15 @@ impl Session {
             | Outcome::Redirect(_)
             | Outcome::Challenge { .. }
             | Outcome::Postpone => {
-                beginning.admitted.ruling = ruling;
-                let stream_id = beginning.admitted.wanted.stream_id;
-                let action = beginning.then.action();
-                match self.take_stream(beginning.admitted, action, door) {
+                admitted.ruling = ruling;
+                match self.take_stream(admitted, at.1, door) {
                     Ok(admitted) => self.begin(Beginning {
+                        name: beginning.name,
+                        kind: beginning.kind,
                         admitted,
-                        ..beginning
+                        then: beginning.then,
                     }),
-                    Err(denied) => self.refuse_stream((stream_id, action), *denied, door),
+                    Err(denied) => self.refuse_stream(at, *denied, door),
                 }
             }
         }

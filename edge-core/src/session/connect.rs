@@ -4,6 +4,7 @@ use contract::address::{Requested, tc_url_host};
 use contract::facts::Facts;
 use contract::hop::{HOP_PROPERTY, Hop};
 use contract::id::EdgeId;
+use contract::protocol::Ingress;
 use contract::reason::Reason;
 use contract::snapshot::{EdgeState, Snapshot};
 use contract::token::proof_in;
@@ -158,13 +159,13 @@ impl Session {
 
     /// Only a client that is known to follow is redirected; the judgment has seen to that.
     fn redirect(&mut self, transaction: f64, door: &Door<'_>, ruling: Ruling, edge: EdgeId) {
-        let Some(to) = edge_address(door, edge) else {
+        let Some(to) = self.address_of(door, edge) else {
             self.refuse_connect(transaction, ruling, Reason::WrongEdge);
             return;
         };
         let ex = Value::object([
             ("code", Value::Number(302.0)),
-            ("redirect", format!("rtmp://{to}/{}", self.app).into()),
+            ("redirect", format!("{to}/{}", self.app).into()),
         ]);
         let description = ruling.says(Reason::Redirected);
         self.ruling = Some(ruling);
@@ -197,6 +198,17 @@ impl Session {
         self.close(Ending::Refused, reason, detail);
     }
 
+    /// Where this client reaches another edge: one that came inside TLS is not sent out of it.
+    pub(super) fn address_of(&self, door: &Door<'_>, edge: EdgeId) -> Option<String> {
+        let neighbor = door.snapshot?.neighbor(edge)?;
+        let at = match self.peer.ingress {
+            Ingress::Rtmps => &neighbor.rtmps,
+            Ingress::Rtmp | Ingress::Http | Ingress::Https => &neighbor.rtmp,
+        };
+        let at = at.as_ref()?;
+        Some(format!("{}://{at}", self.peer.ingress.scheme()))
+    }
+
     pub(super) fn admit(&mut self) {
         self.admitted = true;
         self.wire.set_admitted(true);
@@ -220,12 +232,6 @@ fn offers(object: &Properties) -> Properties {
         }
     }
     offers
-}
-
-/// Where another edge is reached by clients.
-pub(super) fn edge_address(door: &Door<'_>, edge: EdgeId) -> Option<String> {
-    let neighbor = door.snapshot?.neighbor(edge)?;
-    neighbor.rtmp.as_ref().map(ToString::to_string)
 }
 
 fn verified(text: &str, door: &Door<'_>) -> Result<Hop, ()> {

@@ -89,7 +89,6 @@ fn judge(facts: &Facts, door: &Door<'_>) -> Option<Judged> {
             };
             (reason, Some(why.sentence().to_owned()))
         }
-        Outcome::Challenge { .. } if facts.action.is_some() => (Reason::NoLongerAllowed, None),
         // Where it belongs counts when it comes next; nothing is taken from it now.
         Outcome::Admit(_)
         | Outcome::Relay(_)

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use contract::admit::Passage;
+use contract::facts::Facts;
 use contract::name::StreamName;
 use contract::reason::Reason;
 use rtmp::Message;
 use rtmp::amf::Properties;
 use rtmp::server::{PlayFrom, PublishKind};
 
+use crate::admission::Ruling;
 use crate::admission::webhook::Inquiry;
 
 /// What a session wants of its driver, in order.
@@ -17,6 +19,9 @@ pub enum Output {
     Send(Bytes),
     /// What is known of the session changed: [`super::Session::describe`] says it.
     Changed,
+    /// A stream was refused beside those that go on: it is an end of its own in the records, which
+    /// [`super::Session::describe_refused`] writes.
+    Refused(Box<Refused>),
     /// Find this stream; answer with [`super::Session::play_started`] or
     /// [`super::Session::play_failed`].
     Subscribe(Box<Wanted>, Part),
@@ -56,6 +61,23 @@ pub enum Output {
     Alive,
     /// Write what is left, then close.
     Close(Closing),
+}
+
+/// A stream that a client was refused while it has others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    pub(super) facts: Option<Facts>,
+    pub(super) ruling: Ruling,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Refused {
+    /// What the reason is about, where more is known.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        self.ruling.detail.clone()
+    }
 }
 
 /// A stream that a client was admitted to.

@@ -7,12 +7,15 @@ use contract::token::proof_in;
 use rtmp::server::{Play, Publish};
 
 use super::asking::{Asked, Beginning, Then};
-use super::connect::edge_address;
 use super::telling::{PLAY_FAILED, PUBLISH_FAILED};
-use super::{Active, Ending, Kind, Output, Part, PlayerWish, Session, Wanted, judged};
+use super::{Active, Ending, Kind, Output, Part, PlayerWish, Refused, Session, Wanted, judged};
 use crate::admission::webhook::{inquiry, query_beyond};
 use crate::admission::{self, Door, Outcome, Ruling};
 use crate::limit::Held;
+
+/// Streams that a client is refused while it has others, before it is taken to be trying names.
+/// Chosen, because a page of cameras asks for each once.
+const MAX_REFUSALS: u32 = 32;
 
 /// A stream that the client was let in to, and how that was judged.
 pub(super) struct Admitted {
@@ -147,7 +150,7 @@ impl Session {
     }
 
     /// Whether the client may do this; where not, how that was judged.
-    fn judge_stream(
+    pub(super) fn judge_stream(
         &self,
         (stream_id, action): (u32, Action),
         name: &str,
@@ -244,9 +247,9 @@ impl Session {
         door: &Door<'_>,
     ) {
         let (reason, extra) = match ruling.outcome {
-            Outcome::Redirect(edge) => match edge_address(door, edge) {
+            Outcome::Redirect(edge) => match self.address_of(door, edge) {
                 Some(to) => {
-                    let redirect = format!("rtmp://{to}/{}", self.app);
+                    let redirect = format!("{to}/{}", self.app);
                     let extra = vec![("redirect".to_owned(), redirect.into())];
                     (Reason::Redirected, extra)
                 }
@@ -262,7 +265,11 @@ impl Session {
         self.wire
             .status(stream_id, "error", failed(action), &says, extra);
         if !self.active.is_empty() {
-            self.flush();
+            self.refuse_beside(Refused {
+                facts,
+                ruling,
+                reason,
+            });
             return;
         }
         if facts.is_some() {
@@ -272,6 +279,18 @@ impl Session {
         self.ruling = Some(ruling);
         self.outputs.push_back(Output::Changed);
         self.close(Ending::Refused, reason, detail);
+    }
+
+    /// A stream was refused while others go on, as often as a client in good faith needs it.
+    fn refuse_beside(&mut self, refused: Refused) {
+        self.flush();
+        self.outputs.push_back(Output::Refused(Box::new(refused)));
+        self.refusals += 1;
+        if self.refusals > MAX_REFUSALS {
+            let detail = format!("more than {MAX_REFUSALS} streams were refused to it");
+            self.tell_all(Reason::ProtocolFault);
+            self.close(Ending::Ended, Reason::ProtocolFault, Some(detail));
+        }
     }
 
     /// What the client does on a message stream.

@@ -132,6 +132,24 @@ fn a_session_is_not_asked_about_again_when_settings_change() {
 }
 
 #[test]
+fn a_rule_that_changed_meanwhile_holds_against_a_good_word() {
+    let deny = |pair: &mut Pair| {
+        let network = json!([{"kind": "network", "networks": ["192.0.2.0/24"]}]);
+        pair.settings.snapshot.rules = vec![fixture::deny(network)];
+        pair.answer(word(None));
+    };
+    let mut playing = pair(asking(&[WebhookEvent::Play]), "live");
+    playing.play("s");
+    deny(&mut playing);
+    assert_eq!(playing.closed_for(), Some(Reason::DeniedByRule));
+    assert!(!playing.wants_a_stream());
+
+    let mut connecting = pair(asking(&[WebhookEvent::Connect]), "live");
+    deny(&mut connecting);
+    assert_eq!(connecting.closed_for(), Some(Reason::NoLongerAllowed));
+}
+
+#[test]
 fn one_that_ends_meanwhile_hears_no_word() {
     let mut pair = pair(asking(&[WebhookEvent::Play]), "live");
     pair.play("s");

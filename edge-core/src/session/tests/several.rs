@@ -39,6 +39,31 @@ fn a_client_publishes_and_plays_at_once() {
     let mut record = blank_record();
     pair.edge.describe(&mut record);
     assert_eq!(record.stream.as_deref(), Some("theirs"));
+    // It has a record of its own, to which the decision that the client was told leads.
+    let Some(Output::Refused(refused)) = pair.wishes.last() else {
+        panic!("{:?}", pair.wishes.last());
+    };
+    let mut record = blank_record();
+    pair.edge.describe_refused(refused, &mut record);
+    assert_eq!(record.stream.as_deref(), Some("secret"));
+    assert_eq!(refused.reason, Reason::DeniedByRule);
+    let decision = record.decision.unwrap().to_string();
+    assert!(pair.last_status().1.contains(&decision), "{decision}");
+}
+
+#[test]
+fn who_tries_one_name_after_another_is_ended() {
+    let mut pair = both();
+    deny_stream(&mut pair, "secret*");
+    let tries = (0..100).take_while(|number| {
+        pair.play(&format!("secret{number}"));
+        let delete = Command::new("deleteStream", 0.0, vec![Value::Null, 3.0.into()]);
+        pair.client.send_command(0, &delete);
+        pair.exchange();
+        pair.closed_for().is_none()
+    });
+    assert_eq!(tries.count(), 32);
+    assert_eq!(pair.closed_for(), Some(Reason::ProtocolFault));
 }
 
 #[test]
