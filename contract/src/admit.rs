@@ -15,7 +15,7 @@ use crate::hop::MAX_HOPS;
 use crate::id::{AssignmentId, ClientId, EdgeId, RouteId, RuleId};
 use crate::name::AppName;
 use crate::reason::Reason;
-use crate::route::{IdentityKind, Route, RouteAction};
+use crate::route::{IdentityKind, Route, RouteAction, StreamMode};
 use crate::routing::{self, NextHop, Routed, Routing};
 use crate::rule::{self, Effect, Ruling};
 use crate::snapshot::{EdgeState, Snapshot};
@@ -310,7 +310,14 @@ impl<'s> Judgment<'s> {
     }
 
     fn rules(&mut self, route: &Route) -> Result<(), Verdict> {
-        match rule::decide(&self.snapshot.rules, route.default_effect, &self.facts) {
+        // A tunnel is dialed at `connect`, and nothing is dialed undecided.
+        let decides_now = route.mode == StreamMode::Tunnel && self.facts.action.is_none();
+        let decide = if decides_now {
+            rule::decide_now
+        } else {
+            rule::decide
+        };
+        match decide(&self.snapshot.rules, route.default_effect, &self.facts) {
             Ruling::Rule(id, effect) => {
                 self.decision.rule = Some(id);
                 let said = format!(

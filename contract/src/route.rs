@@ -132,7 +132,9 @@ pub enum StreamMode {
     Recorded,
     /// Live first; recorded when nobody publishes after the wait.
     Ask,
-    /// One upstream session per client, everything carried both ways.
+    /// One upstream session per client, everything carried both ways. Who may connect is decided at
+    /// `connect`: a rule that asks for the stream or the action does not hold there, and is read when
+    /// a stream is asked for.
     Tunnel,
 }
 
@@ -337,12 +339,6 @@ impl Route {
         }
         if self.live.gather_ms > LiveSettings::MAX_GATHER_MS {
             wrong("live.gather_ms", "media is gathered for at most 1000 ms");
-        }
-        if self.mode == StreamMode::Tunnel {
-            wrong(
-                "mode",
-                "this version serves no tunnels: `live`, `recorded` or `ask`",
-            );
         }
         if self.cache.max_object_bytes < -1 {
             wrong(

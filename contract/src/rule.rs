@@ -122,10 +122,30 @@ pub enum Ruling {
 /// does. A rule that is not known yet postpones the ruling, for a later one must not overtake it.
 #[must_use]
 pub fn decide(rules: &[Rule], default: Effect, facts: &Facts) -> Ruling {
+    read(rules, default, facts, Some)
+}
+
+/// Reads rules as [`decide`] does, for what must be decided by what is known: a rule that is not
+/// known yet does not hold.
+#[must_use]
+pub fn decide_now(rules: &[Rule], default: Effect, facts: &Facts) -> Ruling {
+    read(rules, default, facts, |_| None)
+}
+
+fn read(
+    rules: &[Rule],
+    default: Effect,
+    facts: &Facts,
+    waits: impl Fn(RuleId) -> Option<RuleId>,
+) -> Ruling {
     for rule in rules.iter().filter(|rule| rule.enabled) {
         match rule.holds(facts) {
             Holds::Yes => return Ruling::Rule(rule.id, rule.effect),
-            Holds::NotYet => return Ruling::Postponed(rule.id),
+            Holds::NotYet => {
+                if let Some(id) = waits(rule.id) {
+                    return Ruling::Postponed(id);
+                }
+            }
             Holds::No => {}
         }
     }

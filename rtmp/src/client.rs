@@ -49,7 +49,8 @@ pub enum Output {
 /// Our session with one server.
 pub struct Session {
     limits: Limits,
-    options: ConnectOptions,
+    /// What is said with `connect`; a tunnel has no word of its own.
+    options: Option<ConnectOptions>,
     phase: Phase<ClientHandshake>,
     link: Link,
     events: VecDeque<Event>,
@@ -82,6 +83,17 @@ struct Stream {
 impl Session {
     /// A session on a connection made at `now`. The handshake is there to be polled.
     pub fn new(options: ConnectOptions, limits: Limits, now: Duration) -> Self {
+        Self::with(Some(options), limits, now)
+    }
+
+    /// A session that says nothing by itself: after the handshake ([`Session::is_connected`]) it
+    /// carries the messages of somebody else, `connect` first, and everything that the server says
+    /// comes out as [`Event::Other`]. Acknowledgements, chunk sizes and pings stay its own.
+    pub fn tunnel(limits: Limits, now: Duration) -> Self {
+        Self::with(None, limits, now)
+    }
+
+    fn with(options: Option<ConnectOptions>, limits: Limits, now: Duration) -> Self {
         let (handshake, hello) = ClientHandshake::new();
         let mut link = Link::new(limits.clone(), now);
         link.send_raw(&hello);
@@ -122,12 +134,20 @@ impl Session {
             if !handshake.is_done() {
                 return Ok(());
             }
-            self.phase = Phase::Connect {
-                deadline: now + self.limits.connect,
-            };
             self.link.announce_window(false);
             self.link.announce_chunk_size();
-            self.link.send(&self.options.command(CONNECT).message(0));
+            match &self.options {
+                Some(options) => {
+                    self.phase = Phase::Connect {
+                        deadline: now + self.limits.connect,
+                    };
+                    self.link.send(&options.command(CONNECT).message(0));
+                }
+                None => {
+                    self.phase = Phase::Connected;
+                    self.link.tunnel();
+                }
+            }
         }
         while let Some(heard) = self.link.next(&mut input)? {
             match heard {
@@ -140,6 +160,10 @@ impl Session {
     }
 
     fn hear(&mut self, message: Message) -> Result<(), Fault> {
+        if self.options.is_none() {
+            self.events.push_back(Event::Other(message));
+            return Ok(());
+        }
         match message.kind {
             MessageKind::CommandAmf0 | MessageKind::CommandAmf3 => self.hear_command(&message)?,
             MessageKind::Audio

@@ -37,6 +37,8 @@ pub(crate) struct Link {
     window: u32,
     sent: u64,
     acknowledged: u64,
+    /// Whether what control says of streams is for somebody behind.
+    tunnels: bool,
 }
 
 /// How many messages the peer may still send.
@@ -104,6 +106,7 @@ impl Link {
             window: 0,
             sent: 0,
             acknowledged: 0,
+            tunnels: false,
         }
     }
 
@@ -149,12 +152,22 @@ impl Link {
                     UserControl::PingRequest(timestamp) => {
                         self.send(&UserControl::PingResponse(timestamp).message());
                     }
-                    event @ (UserControl::StreamBegin(_)
+                    event @ UserControl::PingResponse(_) => return Ok(Some(Heard::Control(event))),
+                    UserControl::StreamBegin(_)
                     | UserControl::StreamEof(_)
                     | UserControl::StreamDry(_)
                     | UserControl::SetBufferLength { .. }
                     | UserControl::StreamIsRecorded(_)
-                    | UserControl::PingResponse(_)) => return Ok(Some(Heard::Control(event))),
+                    | UserControl::Other(_)
+                        if self.tunnels =>
+                    {
+                        return Ok(Some(Heard::Message(message)));
+                    }
+                    event @ (UserControl::StreamBegin(_)
+                    | UserControl::StreamEof(_)
+                    | UserControl::StreamDry(_)
+                    | UserControl::SetBufferLength { .. }
+                    | UserControl::StreamIsRecorded(_)) => return Ok(Some(Heard::Control(event))),
                     UserControl::Other(_) => {}
                 },
                 MessageKind::Audio
@@ -180,6 +193,12 @@ impl Link {
         if told <= self.sent {
             self.acknowledged = told;
         }
+    }
+
+    /// From now on all that is not of this connection alone is handed out as it came: control of
+    /// streams too. Acknowledgements, chunk sizes and pings are of one connection.
+    pub(crate) fn tunnel(&mut self) {
+        self.tunnels = true;
     }
 
     /// Writes a message behind what is to be sent.

@@ -17,6 +17,7 @@
 mod answer;
 mod command;
 mod event;
+mod tunnel;
 
 pub use command::OFFERS;
 pub use event::{Connect, Event, Play, PlayFrom, Publish, PublishKind};
@@ -53,6 +54,10 @@ pub struct Session {
     early: Vec<Command>,
     /// Whether `connect` was handed out and is not answered yet: what follows waits for that.
     undecided: bool,
+    /// What came in one piece with `connect`, as it came: it is for a tunnel, if there will be one.
+    behind_connect: Vec<Message>,
+    /// Whether everything is handed out as it came.
+    tunnels: bool,
     /// What each message stream is used for; the first has id 1.
     streams: Vec<StreamUse>,
     /// What the client can do beyond the old format, to be echoed.
@@ -84,6 +89,8 @@ impl Session {
             events: VecDeque::new(),
             early: Vec::new(),
             undecided: false,
+            behind_connect: Vec::new(),
+            tunnels: false,
             streams: Vec::new(),
             offered: Vec::new(),
             object_encoding: 0.0,
@@ -134,6 +141,13 @@ impl Session {
     }
 
     fn hear(&mut self, message: Message) -> Result<(), Fault> {
+        if self.tunnels {
+            self.hear_in_tunnel(message);
+            return Ok(());
+        }
+        if !self.accepted && matches!(self.phase, Phase::Connected) {
+            self.behind_connect.push(message.clone());
+        }
         if matches!(
             message.kind,
             MessageKind::CommandAmf0 | MessageKind::CommandAmf3

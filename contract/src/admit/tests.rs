@@ -171,6 +171,42 @@ fn a_loop_and_a_chain_too_long_are_refused() {
 }
 
 #[test]
+fn a_tunnel_is_decided_at_connect_and_again_for_each_stream() {
+    let mut snapshot = fixture::snapshot();
+    snapshot.routes[0].mode = StreamMode::Tunnel;
+    snapshot.rules = serde_json::from_str::<Vec<rule::Condition>>(
+        r#"[{"kind":"action","actions":["publish"]}]"#,
+    )
+    .map(|conditions| {
+        let denies = rule::Rule {
+            effect: Effect::Deny,
+            conditions,
+            ..fixture::rule()
+        };
+        vec![denies]
+    })
+    .unwrap();
+    let mut check = |action, default_effect, expected: Option<Reason>| {
+        snapshot.routes[0].default_effect = default_effect;
+        let mut facts = fixture::play_facts("live", "s");
+        facts.action = action;
+        let seen = verdict(&snapshot, &Directory::default(), &facts);
+        match expected {
+            None => assert!(admits(&seen), "{action:?}: {seen:?}"),
+            Some(reason) => assert_eq!(seen, Verdict::Refuse(reason), "{action:?}"),
+        }
+    };
+    check(None, Effect::Allow, None);
+    check(Some(Action::Play), Effect::Allow, None);
+    check(
+        Some(Action::Publish),
+        Effect::Allow,
+        Some(Reason::DeniedByRule),
+    );
+    check(None, Effect::Deny, Some(Reason::DeniedByDefault));
+}
+
+#[test]
 fn waits_for_the_stream_when_a_rule_or_the_address_needs_it() {
     let mut snapshot = fixture::snapshot();
     let mut facts = fixture::play_facts("?rtmp:/", "origin.example/live/s");

@@ -81,6 +81,6 @@ pub enum Event {
         /// The lower 32 bits of the milliseconds at which it was asked.
         timestamp: u32,
     },
-    /// Any other message.
+    /// Any other message; in a tunnel every message.
     Other(Message),
 }

@@ -28,6 +28,7 @@ impl Session {
         self.link.announce_chunk_size();
         self.accepted = true;
         self.undecided = false;
+        self.behind_connect = Vec::new();
         let mut properties = vec![
             ("fmsVer".to_owned(), VERSION.into()),
             ("capabilities".to_owned(), CAPABILITIES.into()),
@@ -69,6 +70,7 @@ impl Session {
         self.phase = Phase::Rejected;
         self.events.clear();
         self.early.clear();
+        self.behind_connect.clear();
     }
 
     /// Answers a call: `_result` with these values, of which the first is by custom null.

@@ -109,7 +109,7 @@ pub enum Event {
         /// All of it.
         command: Box<Command>,
     },
-    /// Any other message: shared objects and kinds that nobody knows.
+    /// Any other message: shared objects and kinds that nobody knows; in a tunnel every message.
     Other(Message),
     /// How much a player buffers.
     BufferLength {
