@@ -14,7 +14,7 @@ use contract::facts::Facts;
 use contract::id::{AssignmentId, ClientId, DecisionId, EdgeId, RouteId, RuleId};
 use contract::reason::Reason;
 use contract::report::SessionRecord;
-use contract::route::{IdentityKind, RouteAction, RouteKind};
+use contract::route::{IdentityKind, RouteAction, RouteKind, StreamMode};
 use contract::snapshot::Snapshot;
 use contract::token::TokenUse;
 
@@ -148,7 +148,9 @@ fn outcome(door: &Door<'_>, snapshot: &Snapshot, facts: &Facts, decision: &Decis
         Verdict::Challenge(kinds) => {
             // A token may still come with the stream's name, a password only with `connect`.
             let password = kinds.contains(&IdentityKind::StreamPassword);
-            let or_token = kinds.contains(&IdentityKind::PlayToken);
+            // It is too late then for a tunnel, which is dialed at `connect`.
+            let or_token =
+                kinds.contains(&IdentityKind::PlayToken) && !is_tunnel(snapshot, decision);
             match facts.action {
                 None if password => Outcome::Challenge { or_token },
                 None if or_token => Outcome::Postpone,
@@ -168,6 +170,11 @@ fn outcome(door: &Door<'_>, snapshot: &Snapshot, facts: &Facts, decision: &Decis
         Verdict::Refuse(Reason::Destination) if facts.action.is_none() => Outcome::Postpone,
         Verdict::Refuse(reason) => Outcome::Refuse(*reason),
     }
+}
+
+fn is_tunnel(snapshot: &Snapshot, decision: &Decision) -> bool {
+    let mut routes = snapshot.routes.iter();
+    routes.any(|route| Some(route.id) == decision.route && route.mode == StreamMode::Tunnel)
 }
 
 /// Whether a client whose wrapped address is not complete at `connect` must be asked for its stream

@@ -14,26 +14,31 @@ mod connect;
 mod judged;
 mod output;
 mod places;
+mod reconnect;
 mod streams;
 mod telling;
+mod tunnel;
 
 pub use output::{Closing, Ending, Output, Part, PlayerWish, Refused, Wanted};
+pub use tunnel::{Far, Opening};
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use contract::facts::Facts;
+use contract::id::EdgeId;
 use contract::protocol::Ingress;
 use contract::reason::Reason;
 use contract::report::{SessionRecord, SessionState};
 use rtmp::amf::Properties;
-use rtmp::server::{self, Event};
+use rtmp::server::{self, Connect, Event};
 use rtmp::{Fault, Limits};
 
 use crate::admission::{Door, Ruling};
 use crate::limit::Held;
 use asking::Asked;
+use tunnel::Tunnel;
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +64,18 @@ pub struct Session {
     encoder: bool,
     /// What the client can do beyond the old format, for the server behind.
     offers: Properties,
+    /// Whether it goes elsewhere when it is asked to.
+    reconnects: bool,
+    /// Where it was asked to go.
+    asked_to: Option<EdgeId>,
     ruling: Option<Ruling>,
     admitted: bool,
     /// What the client does, at most once a message stream; the wire bounds those.
     active: Vec<Active>,
+    /// What the client said with `connect`, until that is answered: it is for a tunnel, if there
+    /// will be one.
+    said: Option<Box<Connect>>,
+    tunnel: Option<Box<Tunnel>>,
     /// What waits for an application's word.
     asked: Option<Asked>,
     /// The application was asked when the client connected.
@@ -105,9 +118,13 @@ impl Session {
             app: String::new(),
             encoder: false,
             offers: Properties::new(),
+            reconnects: false,
+            asked_to: None,
             ruling: None,
             admitted: false,
             active: Vec::new(),
+            said: None,
+            tunnel: None,
             asked: None,
             asked_on_connect: false,
             buffer: None,
@@ -172,7 +189,7 @@ impl Session {
 
     fn hear(&mut self, event: Event, door: &Door<'_>) {
         match event {
-            Event::Connect(connect) => self.connect(&connect, door),
+            Event::Connect(connect) => self.connect(connect, door),
             Event::Publish(publish) => self.publish(&publish, door),
             Event::Play(play) => self.play(&play, door),
             Event::Media(message) => {
@@ -216,6 +233,7 @@ impl Session {
             }
             Event::Command { command, .. } => self.call(&command),
             Event::PingResponse { .. } => self.outputs.push_back(Output::Alive),
+            Event::Other(message) if self.tunnel.is_some() => self.say_in_tunnel(message, door),
             // These are answered by the wire, or need no answer: what they announce is judged when
             // it is asked for.
             Event::ReleaseStream { .. }

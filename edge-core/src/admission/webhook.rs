@@ -93,16 +93,21 @@ impl Word {
     }
 }
 
-/// The query without the token that was for this edge: one of the fleet's own, or one that says who
-/// the client is. Any other is between the client and the application.
+/// The query of a request without what was for this edge.
 #[must_use]
 pub fn query_beyond(requested: &Requested, ruling: &Ruling) -> Option<String> {
+    beyond(requested.query.as_deref()?, ruling)
+}
+
+/// A query without the token that was for this edge: one of the fleet's own, or one that says who
+/// the client is. Any other is between the client and the application.
+#[must_use]
+pub fn beyond(query: &str, ruling: &Ruling) -> Option<String> {
     let is_ours = |pair: &&str| {
         pair.split_once('=').is_some_and(|(name, value)| {
             name == TOKEN_PARAMETER && (ruling.token.is_some() || is_play_token(value))
         })
     };
-    let query = requested.query.as_deref()?;
     let kept: Vec<&str> = query.split('&').filter(|pair| !is_ours(pair)).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }

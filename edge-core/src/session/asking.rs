@@ -5,9 +5,11 @@
 
 use contract::facts::Action;
 use contract::reason::Reason;
+use rtmp::Message;
 use rtmp::server::PublishKind;
 
 use super::streams::{Admitted, Denied};
+use super::tunnel::said;
 use super::{Kind, Output, Part, Session};
 use crate::admission::webhook::{Inquiry, Word};
 use crate::admission::{Door, Outcome, Ruling};
@@ -33,17 +35,19 @@ pub(super) struct Beginning {
 }
 
 /// What the driver is asked for when a stream begins.
-#[derive(Clone, Copy)]
 pub(super) enum Then {
     Play(Part),
     Publish(PublishKind),
+    /// The server at the tunnel's other end hears what the client said.
+    Tunnel(Box<(said::Asked, Message)>),
 }
 
 impl Then {
-    const fn action(self) -> Action {
+    fn action(&self) -> Action {
         match self {
             Self::Play(_) => Action::Play,
             Self::Publish(_) => Action::Publish,
+            Self::Tunnel(said) => said.0.action,
         }
     }
 }
@@ -133,6 +137,6 @@ impl Session {
             self.refuse_connect(transaction, *refused, Reason::LimitReached);
             return;
         }
-        self.accept(transaction, ruling, admits);
+        self.accept((transaction, admits), ruling, door);
     }
 }

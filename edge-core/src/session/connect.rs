@@ -16,15 +16,18 @@ use super::{Ending, Output, Session};
 use crate::admission::webhook::inquiry;
 use crate::admission::{self, Door, Outcome, Ruling, adobe};
 
+/// The bit of `capsEx` by which a client says that it connects again when it is asked to.
+const RECONNECTS: u32 = 1;
 /// The code of every rejection of `connect`.
-const REJECTED: &str = "NetConnection.Connect.Rejected";
+pub(super) const REJECTED: &str = "NetConnection.Connect.Rejected";
 
 impl Session {
-    pub(super) fn connect(&mut self, connect: &Connect, door: &Door<'_>) {
+    pub(super) fn connect(&mut self, connect: Box<Connect>, door: &Door<'_>) {
         let (app, offer) = adobe::cut(&connect.app);
         self.app = app.to_owned();
         self.encoder = property(&connect.object, "type").is_some();
         self.offers = offers(&connect.object);
+        self.reconnects = connect.caps_ex.unwrap_or_default() & RECONNECTS != 0;
         let (requested, unreadable) = match Requested::parse(app, None) {
             Ok(requested) => (requested, None),
             Err(error) => (Requested::default(), Some(error.to_string())),
@@ -80,6 +83,7 @@ impl Session {
             self.refuse_connect(transaction, admission::refused(reason), reason);
             return;
         }
+        self.said = Some(connect);
         self.rule_on_connect(transaction, door, &facts);
     }
 
@@ -102,7 +106,7 @@ impl Session {
                 self.accept_or_ask((transaction, true), facts, ruling, door);
             }
             Outcome::Challenge { or_token: true } if !self.encoder => {
-                self.accept(transaction, ruling, false);
+                self.accept((transaction, false), ruling, door);
             }
             Outcome::Postpone => self.accept_or_ask((transaction, false), facts, ruling, door),
             Outcome::Challenge { .. } => {
@@ -132,14 +136,24 @@ impl Session {
                 };
                 self.ask(inquiry, asked);
             }
-            None => self.accept(transaction, ruling, admits),
+            None => self.accept((transaction, admits), ruling, door),
         }
     }
 
-    pub(super) fn accept(&mut self, transaction: f64, ruling: Ruling, admits: bool) {
+    pub(super) fn accept(
+        &mut self,
+        (transaction, admits): (f64, bool),
+        ruling: Ruling,
+        door: &Door<'_>,
+    ) {
+        let tunnels = admits && self.enter_tunnel(&ruling, door);
+        self.said = None;
         self.ruling = Some(ruling);
         if admits {
             self.admit();
+        }
+        if tunnels {
+            return;
         }
         self.wire.accept_connect(transaction, Vec::new());
         self.flush();
@@ -218,8 +232,7 @@ impl Session {
 
 /// What a client can do beyond the old format, as a server behind is told. Going to another server
 /// when told so (bit 0) is not for the client to promise: this edge is who would have to.
-fn offers(object: &Properties) -> Properties {
-    const RECONNECTS: u32 = 1;
+pub(super) fn offers(object: &Properties) -> Properties {
     let mut offers = Properties::new();
     for key in OFFERS {
         match property(object, key) {

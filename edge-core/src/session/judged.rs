@@ -23,6 +23,7 @@ impl Session {
         if door.snapshot.is_none() || self.closing {
             return;
         }
+        self.ask_to_move(door);
         if self.active.is_empty() {
             let Some(judged) = self.facts.as_ref().and_then(|facts| judge(facts, door)) else {
                 return;
@@ -42,7 +43,7 @@ impl Session {
         self.active = kept;
         let mut last = None;
         for (active, judged) in denied {
-            let ends = ended(&active);
+            let ends = self.ended(&active);
             let facts = active.facts.clone();
             self.tell_end(
                 Active {
@@ -89,7 +90,8 @@ fn judge(facts: &Facts, door: &Door<'_>) -> Option<Judged> {
             };
             (reason, Some(why.sentence().to_owned()))
         }
-        // Where it belongs counts when it comes next; nothing is taken from it now.
+        // Where it belongs counts when it comes next; nothing is taken from it now. One that goes
+        // elsewhere when it is asked to was asked.
         Outcome::Admit(_)
         | Outcome::Relay(_)
         | Outcome::Redirect(_)

@@ -9,6 +9,7 @@ use rtmp::Message;
 use rtmp::amf::Properties;
 use rtmp::server::{PlayFrom, PublishKind};
 
+use super::Opening;
 use crate::admission::Ruling;
 use crate::admission::webhook::Inquiry;
 
@@ -57,6 +58,11 @@ pub enum Output {
         /// The client's message stream.
         stream_id: u32,
     },
+    /// Open this tunnel; answer with [`super::Session::tunnel_opened`] or
+    /// [`super::Session::tunnel_failed`], and read nothing meanwhile.
+    Tunnel(Box<Opening>),
+    /// Say this to the server at the tunnel's other end.
+    Forward(Message),
     /// The client answered a ping.
     Alive,
     /// Write what is left, then close.

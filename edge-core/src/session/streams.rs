@@ -8,7 +8,7 @@ use rtmp::server::{Play, Publish};
 
 use super::asking::{Asked, Beginning, Then};
 use super::telling::{PLAY_FAILED, PUBLISH_FAILED};
-use super::{Active, Ending, Kind, Output, Part, PlayerWish, Refused, Session, Wanted, judged};
+use super::{Active, Ending, Kind, Output, Part, PlayerWish, Refused, Session, Wanted, tunnel};
 use crate::admission::webhook::{inquiry, query_beyond};
 use crate::admission::{self, Door, Outcome, Ruling};
 use crate::limit::Held;
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// Judges what the client wants to do, and asks the application where the route says so.
-    fn begin_stream(
+    pub(super) fn begin_stream(
         &mut self,
         (stream_id, action): (u32, Action),
         name: &str,
@@ -112,20 +112,22 @@ impl Session {
         self.facts = Some(facts.clone());
         self.ruling = Some(ruling.clone());
         self.admit();
+        let stream_id = wanted.stream_id;
+        let wanted = Box::new(wanted);
+        self.outputs.push_back(match then {
+            Then::Play(part) => Output::Subscribe(wanted, part),
+            Then::Publish(kind) => Output::Publish(wanted, kind),
+            Then::Tunnel(said) => Output::Forward(tunnel::clean(said.1, &said.0, &ruling)),
+        });
         // Nearly always there is one, and it is large.
         self.active.reserve_exact(1);
         self.active.push(Active {
-            stream_id: wanted.stream_id,
+            stream_id,
             name,
             kind,
             facts,
             ruling,
             _held: held,
-        });
-        let wanted = Box::new(wanted);
-        self.outputs.push_back(match then {
-            Then::Play(part) => Output::Subscribe(wanted, part),
-            Then::Publish(kind) => Output::Publish(wanted, kind),
         });
     }
 
@@ -181,13 +183,20 @@ impl Session {
                 return Err(Box::new(Denied { facts, ruling }));
             }
         };
-        let Some(stream) = facts.requested.stream.clone() else {
-            let ruling = Ruling {
-                outcome: Outcome::Refuse(Reason::BadAddress),
-                ..ruling
-            };
-            let facts = Some(facts);
-            return Err(Box::new(Denied { facts, ruling }));
+        let stream = match facts.requested.stream.clone() {
+            Some(stream) if self.is_on_its_way(&passage) => stream,
+            elsewhere @ (Some(_) | None) => {
+                let reason = match elsewhere {
+                    Some(_) => Reason::Destination,
+                    None => Reason::BadAddress,
+                };
+                let ruling = Ruling {
+                    outcome: Outcome::Refuse(reason),
+                    ..ruling
+                };
+                let facts = Some(facts);
+                return Err(Box::new(Denied { facts, ruling }));
+            }
         };
         let wanted = Wanted {
             stream_id,
@@ -320,7 +329,8 @@ impl Session {
     /// The client leaves what it did on a message stream.
     pub(super) fn leave(&mut self, stream_id: u32) {
         if let Some(active) = self.remove(stream_id) {
-            self.outputs.push_back(judged::ended(&active));
+            let ends = self.ended(&active);
+            self.outputs.push_back(ends);
         }
     }
 

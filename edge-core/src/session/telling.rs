@@ -8,6 +8,7 @@ use contract::reason::Reason;
 use rtmp::amf::Value;
 use rtmp::command::Command;
 
+use super::connect::REJECTED;
 use super::{Active, Ending, Kind, Session};
 use crate::admission::Ruling;
 
@@ -114,7 +115,17 @@ impl Session {
 
     /// Tells the client that its session ends, in the way that fits what it does.
     pub(super) fn tell_all(&mut self, reason: Reason) {
-        if self.closing || !self.wire.is_accepted() {
+        if self.closing {
+            return;
+        }
+        if let Some(transaction) = self.unanswered_tunnel() {
+            let says = says(self.facts.as_ref(), self.ruling.as_ref(), reason);
+            self.wire
+                .reject_connect(transaction, REJECTED, &says, Vec::new());
+            self.flush();
+            return;
+        }
+        if !self.wire.is_accepted() {
             return;
         }
         if self.active.is_empty() {
@@ -149,7 +160,7 @@ impl Session {
 
 /// What a client is told. To one that names the destination itself, "not reachable" looks like "not
 /// listed"; the record keeps what was so.
-fn says(facts: Option<&Facts>, ruling: Option<&Ruling>, reason: Reason) -> String {
+pub(super) fn says(facts: Option<&Facts>, ruling: Option<&Ruling>, reason: Reason) -> String {
     let wrapped = facts.is_some_and(|facts| facts.requested.is_wrapped());
     let unreachable = matches!(reason, Reason::OriginUnreachable | Reason::OriginRefused);
     let reason = if wrapped && unreachable {

@@ -13,7 +13,9 @@ use serde_json::json;
 
 mod asking;
 mod limits;
+mod reconnect;
 mod several;
+mod tunnel;
 
 struct Pair {
     settings: Settings,
