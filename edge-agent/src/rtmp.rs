@@ -10,6 +10,7 @@ mod publishing;
 mod reading;
 mod relay;
 mod roles;
+mod tunnel;
 mod viewing;
 mod watching;
 mod way;

@@ -67,7 +67,7 @@ pub struct Session {
     /// Whether it goes elsewhere when it is asked to.
     reconnects: bool,
     /// Where it was asked to go.
-    asked_to: Option<EdgeId>,
+    asked_to: Option<Box<EdgeId>>,
     ruling: Option<Ruling>,
     admitted: bool,
     /// What the client does, at most once a message stream; the wire bounds those.

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reading;
 use super::roles::{RoleEvent, Roles};
+use super::tunnel::{self, Tunnel, TunnelEvent};
 use super::{Gate, Plane, door};
 use crate::control::Settings;
 use crate::sessions;
@@ -40,6 +41,10 @@ const QUIET: Duration = Duration::from_secs(15);
 /// As long may a client take after `connect` to ask for what it can be admitted to.
 const SILENT: Duration = Duration::from_secs(50);
 
+/// How long a client that connects again when it is asked to has for that when the edge stops: less
+/// than a stop may take.
+const LEAVING: Duration = Duration::from_secs(3);
+
 /// What happened.
 enum Event {
     Readable,
@@ -47,6 +52,7 @@ enum Event {
     Asked(Reason),
     Due,
     Role(u32, RoleEvent),
+    Tunnel(TunnelEvent),
     Answered(Word),
 }
 
@@ -64,6 +70,9 @@ pub(super) struct Driver {
     /// An application is asked about the client.
     asking: Option<Pin<Box<dyn Future<Output = Word> + Send>>>,
     closing: Option<Closing>,
+    pub(super) tunnel: Option<Tunnel>,
+    /// When a client that was asked to connect again must have gone.
+    leaves: Option<Duration>,
     /// When streams that the session writes itself are to be looked at again.
     pub(super) look: Option<Duration>,
     /// Whether their socket took no more.
@@ -98,6 +107,8 @@ pub(super) fn drive(
         later: VecDeque::new(),
         asking: None,
         closing: None,
+        tunnel: None,
+        leaves: None,
         look: None,
         full: false,
         rejudge: now + REJUDGE,
@@ -127,16 +138,20 @@ impl Driver {
             .into_iter()
             .chain(self.session.next_deadline())
             .chain(self.look)
+            .chain(self.leaves)
             .fold(self.rejudge, Duration::min);
         let due = Instant::now() + due.saturating_sub(now);
         // While a stream is being claimed the publisher's first messages wait in the socket.
         // While an application is asked, all that the client says does.
-        let reads = !self.roles.are_claiming() && self.asking.is_none();
+        let reads = !self.roles.are_claiming()
+            && self.asking.is_none()
+            && self.tunnel.as_ref().is_none_or(Tunnel::takes);
+        let stays = self.leaves.is_none();
         tokio::select! {
-            () = self.kicked.cancelled() => {
+            () = self.kicked.cancelled(), if stays => {
                 Event::Asked(self.record.end_reason().unwrap_or(Reason::EndedByOperator))
             }
-            () = self.stop.cancelled() => Event::Asked(Reason::EdgeStopping),
+            () = self.stop.cancelled(), if stays => Event::Asked(Reason::EdgeStopping),
             Ok(()) = self.settings.changed() => Event::Settings,
             // An error is seen by the read that follows.
             _ = self.socket.readable(), if reads => Event::Readable,
@@ -147,6 +162,7 @@ impl Driver {
                 Event::Answered(word)
             }
             (stream_id, event) = self.roles.next() => Event::Role(stream_id, event),
+            event = tunnel::next(&mut self.tunnel) => Event::Tunnel(event),
             () = tokio::time::sleep_until(due) => Event::Due,
         }
     }
@@ -160,13 +176,14 @@ impl Driver {
                 self.session.rejudge(&door(&settings, limits));
                 self.gather_anew(&settings);
             }
-            Event::Asked(reason) => self.session.end(reason),
+            Event::Asked(reason) => self.asked_to_end(reason),
             Event::Due => self.due().await,
             Event::Answered(word) => {
                 let settings = self.plane.settings();
                 let limits = &self.plane.context.limits;
                 self.session.answered(word, &door(&settings, limits));
             }
+            Event::Tunnel(event) => self.tunnel_happened(event),
             Event::Role(stream_id, event) => match event {
                 RoleEvent::State(state) => self.stream_is(stream_id, state).await,
                 RoleEvent::Over(over) => self.ended_by_worker(stream_id, over.reason, over.sent),
@@ -176,6 +193,15 @@ impl Driver {
                 RoleEvent::Told(told) => self.recorded_told(stream_id, told).await,
                 RoleEvent::Publishing(happened) => self.publishing_happened(stream_id, happened),
             },
+        }
+    }
+
+    /// A client that goes elsewhere when it is asked to has a little time for it when the edge stops.
+    fn asked_to_end(&mut self, reason: Reason) {
+        if reason == Reason::EdgeStopping && self.session.ask_to_reconnect(reason) {
+            self.leaves = Some(self.plane.context.clock.now() + LEAVING);
+        } else {
+            self.session.end(reason);
         }
     }
 
@@ -222,6 +248,10 @@ impl Driver {
     async fn due(&mut self) {
         let now = self.plane.context.clock.now();
         self.session.handle_timeout(now);
+        if self.leaves.is_some_and(|leaves| leaves <= now) {
+            self.session.end(Reason::EdgeStopping);
+        }
+        self.tunnel_is_due(now);
         if self.rejudge <= now {
             self.rejudge = now + REJUDGE;
             let settings = self.plane.settings();
@@ -265,6 +295,8 @@ impl Driver {
                     transaction,
                     wanted,
                 } => self.length(transaction, *wanted).await,
+                Output::Tunnel(opening) => self.open_tunnel(*opening),
+                Output::Forward(message) => self.forward(&message),
                 Output::Alive => self.alive(),
                 Output::Close(closing) => {
                     self.closing.get_or_insert(closing);
@@ -276,6 +308,7 @@ impl Driver {
         }
         if self.closing.is_none() {
             self.pump();
+            self.pump_tunnel();
         }
     }
 
@@ -309,6 +342,10 @@ impl Driver {
             return;
         }
         let out = std::mem::take(&mut self.out);
+        let out = self.behind_tunnel(out);
+        if out.is_empty() {
+            return;
+        }
         if let Some((_, seat)) = self.roles.seated() {
             seat.command(joined(out)).await;
             return;
@@ -345,6 +382,7 @@ impl Driver {
         if let Some((stream_id, _)) = self.roles.watching() {
             self.leave(stream_id, None).await;
         }
+        self.leave_tunnel();
         let Some(closing) = self.closing.take() else {
             return;
         };

@@ -9,7 +9,7 @@ mod fetch;
 mod link;
 mod pull;
 mod push;
-mod race;
+pub(super) mod race;
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// What a client is told.
-    fn reason(self) -> Reason {
+    pub(super) fn reason(self) -> Reason {
         match self {
             Self::Unreachable => Reason::OriginUnreachable,
             Self::HungUp | Self::Refused => Reason::OriginRefused,

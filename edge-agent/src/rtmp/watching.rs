@@ -165,6 +165,8 @@ impl Driver {
                 | Output::Publish(..)
                 | Output::Media(_)
                 | Output::Unpublish { .. }
+                | Output::Tunnel(_)
+                | Output::Forward(_)
                 | Output::Alive
                 | Output::Close(_)) => self.later.push_back(later),
             }

@@ -54,23 +54,12 @@ impl Way {
             .find(|route| route.id == wanted.passage.route)
             .map(|route| (route.live, route.mode, route.cache))
             .unwrap_or_default();
-        let mut edges: Vec<EdgeId> = Vec::new();
-        if let Some(hop) = &facts.hop {
-            edges.clone_from(&hop.edges);
-        }
-        edges.push(snapshot.edge);
         Some(Self {
             host: wanted.relayed.then(|| (facts.host.clone(), facts.port)),
             stream: wanted.stream,
             query: wanted.query,
             offers: wanted.offers,
-            hop: Hop {
-                edges,
-                addr: facts.addr,
-                client: record.record().client,
-                session: Some(record.id()),
-                until_ms: 0,
-            },
+            hop: hop_of(session, record, snapshot)?,
             passage: wanted.passage,
             live,
             mode,
@@ -155,6 +144,27 @@ impl Way {
         options.extra.push((HOP_PROPERTY.to_owned(), signed.into()));
         Some(options)
     }
+}
+
+/// What another edge of ours is told of an admitted client; until when it holds is said with it.
+pub(super) fn hop_of(
+    session: &Session,
+    record: &sessions::Session,
+    snapshot: &Snapshot,
+) -> Option<Hop> {
+    let facts = session.facts()?;
+    let mut edges: Vec<EdgeId> = Vec::new();
+    if let Some(hop) = &facts.hop {
+        edges.clone_from(&hop.edges);
+    }
+    edges.push(snapshot.edge);
+    Some(Hop {
+        edges,
+        addr: facts.addr,
+        client: record.record().client,
+        session: Some(record.id()),
+        until_ms: 0,
+    })
 }
 
 /// A next hop as records name it.

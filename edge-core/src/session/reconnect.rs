@@ -33,14 +33,14 @@ impl Session {
             self.asked_to = None;
             return;
         };
-        if self.asked_to == Some(edge) {
+        if self.asked_to.as_deref() == Some(&edge) {
             return;
         }
         let Some(at) = self.address_of(door, edge) else {
             return;
         };
         let tc_url = format!("{at}/{}", self.app);
-        self.asked_to = Some(edge);
+        self.asked_to = Some(Box::new(edge));
         let description = Reason::Moved.sentence();
         self.request(description, vec![("tcUrl".to_owned(), tc_url.into())]);
     }

@@ -10,7 +10,7 @@ use super::Failure;
 
 /// What the no of one server means to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum No {
+pub(in crate::rtmp) enum No {
     /// Another one may have what is asked for.
     AskOn,
     /// Nobody else is asked: what one server refuses must not be had from another (A4).
@@ -19,7 +19,7 @@ pub(super) enum No {
 
 /// Tries servers in order, the next one as soon as one fails or keeps silent for a while; the first
 /// that answers is taken. Where none does, one that said no counts for more than silence.
-pub(super) async fn first<T, W>(
+pub(in crate::rtmp) async fn first<T, W>(
     order: Vec<NextHop>,
     no: No,
     attempt: impl Fn(NextHop) -> W,
