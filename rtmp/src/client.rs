@@ -210,6 +210,11 @@ impl Session {
         self.events.pop_front().map(Output::Event)
     }
 
+    /// What is to be written now, with no thought for what the server says.
+    pub fn take_send(&mut self) -> Option<Bytes> {
+        self.link.take_output()
+    }
+
     /// When [`Session::handle_timeout`] wants to be called, if it does.
     pub fn next_deadline(&self) -> Option<Duration> {
         self.phase.deadline().filter(|_| self.fault.is_none())

@@ -1,9 +1,11 @@
 //! The RTMP plane of an edge with an origin and clients on loopback.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
+mod application;
 mod publishing;
 mod several;
 mod support;
+mod tunnel;
 
 use std::time::{Duration, Instant};
 
