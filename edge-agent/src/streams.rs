@@ -1,7 +1,9 @@
 //! The live streams that this edge carries now, as the report and the metrics ask for them. Whoever
-//! carries a stream enters it and holds the entry; dropping the entry takes the stream out.
+//! carries a stream enters it and holds the entry; dropping the entry takes the stream out. Tunnels,
+//! which carry what nobody here counts by streams, are only counted.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::report::StreamState;
@@ -16,6 +18,7 @@ pub trait StreamSource: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Streams {
     shared: Arc<Mutex<Entries>>,
+    tunnels: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -38,6 +41,21 @@ impl Streams {
         }
     }
 
+    /// Counts a tunnel until what this returns is dropped.
+    #[must_use]
+    pub fn enter_tunnel(&self) -> TunnelEntry {
+        self.tunnels.fetch_add(1, Relaxed);
+        TunnelEntry {
+            tunnels: Arc::clone(&self.tunnels),
+        }
+    }
+
+    /// How many tunnels there are now.
+    #[must_use]
+    pub fn tunnels(&self) -> usize {
+        self.tunnels.load(Relaxed)
+    }
+
     /// Every stream as it is now.
     #[must_use]
     pub fn states(&self) -> Vec<StreamState> {
@@ -53,6 +71,18 @@ impl Streams {
 impl std::fmt::Debug for Streams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Streams").finish_non_exhaustive()
+    }
+}
+
+/// A tunnel that is counted.
+#[derive(Debug)]
+pub struct TunnelEntry {
+    tunnels: Arc<AtomicUsize>,
+}
+
+impl Drop for TunnelEntry {
+    fn drop(&mut self) {
+        self.tunnels.fetch_sub(1, Relaxed);
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Figures {
     pub streams: usize,
     /// Their viewers.
     pub viewers: u64,
+    /// Tunnels now.
+    pub tunnels: usize,
     /// Objects in the store.
     pub objects: u64,
     /// Their bytes.
@@ -160,6 +162,12 @@ fn sessions(registry: &mut Registry, figures: &Figures) {
         "viewers",
         "Viewers of live streams now",
         signed(figures.viewers),
+    );
+    gauge(
+        registry,
+        "tunnels",
+        "Tunnels now: clients with a session of their own at a server behind",
+        signed(figures.tunnels),
     );
     counter(
         registry,

@@ -52,6 +52,7 @@ impl Watched for EdgeWatched {
             limits: self.context.limits.refused(),
             streams: streams.len(),
             viewers: streams.iter().map(|stream| stream.viewers).sum(),
+            tunnels: self.context.streams.tunnels(),
             objects: stored.objects,
             stored_bytes: stored.bytes,
             recordings: recordings.objects,

@@ -10,6 +10,7 @@
 mod line;
 mod opening;
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use super::door;
 use super::driver::Driver;
 use super::way::target;
 use crate::socket::Socket;
+use crate::streams::TunnelEntry;
 use line::{Happened, Line};
 use opening::{Opened, Work};
 
@@ -33,7 +35,10 @@ pub(super) enum Tunnel {
     /// A server is being looked for.
     Opening(Work),
     /// It is there.
-    Open(Box<Line>),
+    Open {
+        line: Box<Line>,
+        _counted: TunnelEntry,
+    },
 }
 
 /// What happened to a tunnel.
@@ -53,14 +58,14 @@ impl Tunnel {
     pub(super) fn takes(&self) -> bool {
         match self {
             Self::Opening(_) => false,
-            Self::Open(line) => line.takes(),
+            Self::Open { line, .. } => line.takes(),
         }
     }
 
     async fn next(&mut self) -> TunnelEvent {
         match self {
             Self::Opening(work) => TunnelEvent::Opened(Box::new(work.await)),
-            Self::Open(line) => match line.next().await {
+            Self::Open { line, .. } => match line.next().await {
                 Happened::Heard(messages) => TunnelEvent::Heard(messages),
                 Happened::Lost => TunnelEvent::Lost,
                 Happened::Stalled => TunnelEvent::Stalled,
@@ -103,7 +108,11 @@ impl Driver {
                     self.record.update(|record| record.next_hop = Some(hop));
                     let now = self.plane.context.clock.now();
                     self.look = Some(now + ANSWER);
-                    self.tunnel = Some(Tunnel::Open(Box::new(opened.line)));
+                    let counted = self.plane.context.streams.enter_tunnel();
+                    self.tunnel = Some(Tunnel::Open {
+                        line: Box::new(opened.line),
+                        _counted: counted,
+                    });
                     let settings = self.plane.settings();
                     let limits = &self.plane.context.limits;
                     self.session
@@ -139,7 +148,7 @@ impl Driver {
 
     /// What the client says to the server behind.
     pub(super) fn forward(&mut self, message: &Message) {
-        if let Some(Tunnel::Open(line)) = &mut self.tunnel {
+        if let Some(Tunnel::Open { line, .. }) = &mut self.tunnel {
             line.say(message);
         }
     }
@@ -148,7 +157,7 @@ impl Driver {
     /// is to be written where there is none.
     pub(super) fn behind_tunnel(&mut self, out: Vec<Bytes>) -> Vec<Bytes> {
         match &mut self.tunnel {
-            Some(Tunnel::Open(line)) => {
+            Some(Tunnel::Open { line, .. }) => {
                 line.owe(out);
                 Vec::new()
             }
@@ -158,7 +167,7 @@ impl Driver {
 
     /// Writes to the client what it is owed of its tunnel, as far as the socket takes it.
     pub(super) fn pump_tunnel(&mut self) {
-        let Some(Tunnel::Open(line)) = &mut self.tunnel else {
+        let Some(Tunnel::Open { line, .. }) = &mut self.tunnel else {
             return;
         };
         match line.pay(&self.socket) {
@@ -173,7 +182,7 @@ impl Driver {
     /// The session is over: what the client is still owed goes out with the last word, and what it
     /// said goes to the server behind.
     pub(super) fn leave_tunnel(&mut self) {
-        if let Some(Tunnel::Open(mut line)) = self.tunnel.take() {
+        if let Some(Tunnel::Open { mut line, .. }) = self.tunnel.take() {
             self.out.splice(0..0, line.rest());
             tokio::spawn(line.hang_up());
         }
@@ -182,7 +191,7 @@ impl Driver {
 
 /// Writes as many of the pieces as the socket takes; says how many bytes went out, and whether all
 /// did.
-fn pay(socket: &Socket, owed: &mut std::collections::VecDeque<Bytes>) -> io::Result<(u64, bool)> {
+fn pay(socket: &Socket, owed: &mut VecDeque<Bytes>) -> io::Result<(u64, bool)> {
     /// Pieces in one write; chosen, because the kernel takes no more of small ones at once.
     const PIECES: usize = 16;
     let mut sent = 0;

@@ -145,6 +145,7 @@ async fn each_client_has_a_session_of_its_own_and_a_refused_one_costs_the_origin
         callers.push(Caller::connect(edge.at, &[]).await.0);
     }
     assert_eq!(application.count(), 3);
+    assert_eq!(edge.context.streams.tunnels(), 3);
     let mut denied = tunnels(&[application.at]);
     denied.rules = vec![deny_all()];
     edge.apply(denied);
@@ -157,6 +158,8 @@ async fn each_client_has_a_session_of_its_own_and_a_refused_one_costs_the_origin
     client.status("NetConnection.Connect.Rejected").await;
     client.closed().await;
     assert_eq!(application.count(), 3);
+    let left = || edge.context.streams.tunnels() == 0;
+    eventually("every tunnel is gone", left).await;
 }
 
 #[tokio::test]

@@ -210,12 +210,9 @@ impl EditPage {
             is_new,
             clusters: all_clusters,
             planes: vec![Choice::new("rtmp", "RTMP"), Choice::new("http", "HTTP")],
-            // Tunnels are not served yet.
             modes: StreamMode::ALL
-                .into_iter()
-                .filter(|mode| *mode != StreamMode::Tunnel)
                 .map(|mode| Choice::new(mode.as_str(), mode.sentence()))
-                .collect(),
+                .into(),
             second_publishers: SecondPublisher::ALL
                 .map(|one| Choice::new(one.as_str(), one.sentence()))
                 .into(),

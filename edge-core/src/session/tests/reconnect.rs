@@ -74,7 +74,7 @@ fn a_client_that_announced_it_is_asked_once_to_go_where_it_belongs_and_stays_unt
     pair.edge.rejudge(&pair.settings.door());
     pair.exchange();
     let there = Some("rtmp://there.example:1935/live?k=1".to_owned());
-    assert_eq!(requests(&pair), [there.clone()]);
+    assert_eq!(requests(&pair), std::slice::from_ref(&there));
     assert_eq!(pair.closed_for(), None);
     // Back and there again: it is asked anew.
     assign(&mut pair, fixture::HERE, Elsewhere::Redirect);
