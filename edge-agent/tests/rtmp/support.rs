@@ -42,12 +42,14 @@ pub(crate) struct Manner {
     pub(crate) refuses: AtomicBool,
     /// It answers them only when this is no longer set.
     pub(crate) dawdles: watch::Sender<bool>,
-    /// It asks them at each turn whether they are there, and reads little at a time.
+    /// It asks them again and again whether they are there, and reads little at a time.
     pub(crate) pings: AtomicBool,
 }
 
 /// Bytes that an origin takes at once: little enough that messages are written in part.
 const SMALL: usize = 16 << 10;
+/// Reads between two questions: an origin may not ask a thousand times a second.
+const TURNS: usize = 32;
 
 /// An origin: it takes published streams and gives them to players.
 pub(crate) struct FakeOrigin {
@@ -112,6 +114,7 @@ async fn serve(
     let mut session = server::Session::new(Limits::default(), Duration::ZERO);
     let mut buffer = vec![0; SMALL];
     let mut publishing = Vec::new();
+    let mut turns = 0_usize;
     let mut dawdles = manner.dawdles.subscribe();
     let mut playing: Option<broadcast::Receiver<Message>> = None;
     loop {
@@ -171,7 +174,8 @@ async fn serve(
                     if session.handle(&buffer[..count], Duration::ZERO).is_err() {
                         return;
                     }
-                    if manner.pings.load(Ordering::SeqCst) {
+                    turns += 1;
+                    if manner.pings.load(Ordering::SeqCst) && turns.is_multiple_of(TURNS) {
                         session.ping(Duration::ZERO);
                     }
                 }
