@@ -23,6 +23,11 @@ use crate::clock::now_ms;
 use crate::dial::Dialed;
 use crate::sessions;
 
+/// Messages without media that a server may send a client each second. Chosen, because a shared
+/// object that many write to comes in many small ones, and servers of ours are trusted with more than
+/// clients.
+const MESSAGES: u32 = 100_000;
+
 /// Finding a server, under way.
 pub(in crate::rtmp) type Work = Pin<Box<dyn Future<Output = Result<Opened, Reason>> + Send>>;
 
@@ -78,7 +83,11 @@ async fn reach(plane: &Plane, going: &Going, next: NextHop) -> Result<(Line, Far
     let work = async {
         let (Dialed { conn, addr }, far) = dial(plane, going, next, snapshot).await?;
         let clock = plane.context.clock;
-        let session = client::Session::tunnel(Limits::default(), clock.now());
+        let limits = Limits {
+            commands: MESSAGES,
+            ..Limits::default()
+        };
+        let session = client::Session::tunnel(limits, clock.now());
         let line = Line::open(conn, session, clock).await?;
         Ok((line, hiding(far, addr.ip().to_string())))
     };
