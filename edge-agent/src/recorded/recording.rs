@@ -7,11 +7,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use contract::reason::Reason;
 use edge_core::recorded::{Found, Goal, Head, Index, Item, Piece, PieceNote, Place};
 use tokio::sync::{OnceCell, watch};
+use tokio::time::Instant;
 
 use super::fills::{Fill, FillState};
 use super::fresh::Freshness;
@@ -23,6 +25,9 @@ use crate::store::Store;
 const MAX_FILLS: usize = 64;
 /// Ends of fetches that are remembered, for viewers that have yet to hear of them.
 const MAX_FAILURES: usize = 2 * MAX_FILLS;
+/// How long nobody is asked again for what does not exist. Chosen, because players that try again
+/// do so each second, and one who has just recorded something waits no longer.
+const MISSING: Duration = Duration::from_secs(1);
 /// Messages of a growing piece that are handed to a viewer at once.
 const MAX_ITEMS: usize = 256;
 /// The part that holds a recording's head; the others follow. The upper half of a part's number
@@ -84,6 +89,8 @@ pub(super) struct State {
     pub(super) fills: Vec<FillState>,
     next_id: u64,
     failures: VecDeque<(u64, Reason)>,
+    /// When it was last said that there is no such recording.
+    pub(super) missing: Option<Instant>,
     /// Who watches, and where they are.
     pub(super) viewers: BTreeMap<u64, u32>,
     /// Some fetch waits for its viewers to go on.
@@ -141,6 +148,7 @@ impl Recording {
                 fills: Vec::new(),
                 next_id: 0,
                 failures: VecDeque::new(),
+                missing: None,
                 viewers: BTreeMap::new(),
                 holds: false,
                 stored_bytes: 0,
@@ -311,6 +319,9 @@ impl Recording {
         if let Some(fill) = state.fills.iter().find(|fill| fill.covers(at)) {
             return Step::Wait(fill.id());
         }
+        if state.missing.is_some_and(|since| since.elapsed() < MISSING) {
+            return Step::Failed(Reason::StreamNotFound);
+        }
         if state.fills.len() >= MAX_FILLS {
             return Step::Failed(Reason::LimitReached);
         }
@@ -402,6 +413,7 @@ impl State {
 
     /// Remembers how a fetch ended.
     pub(super) fn failed(&mut self, id: u64, reason: Reason) {
+        self.missing = (reason == Reason::StreamNotFound).then(Instant::now);
         self.failures.push_back((id, reason));
         if self.failures.len() > MAX_FAILURES {
             self.failures.pop_front();

@@ -1,10 +1,13 @@
 //! Recordings without servers or sockets: what is fetched once, kept, joined, compared and purged.
 
 use std::path::Path;
+use std::time::Duration;
 
 use contract::id::OriginId;
+use contract::reason::Reason;
 use edge_core::recorded::{Goal, Head, Intake, Piece, Place, Taken, Until};
 use rtmp::{Message, MessageKind};
+use tokio::time::Instant;
 
 use super::*;
 use crate::store::{Size, StoreConfig};
@@ -189,16 +192,33 @@ async fn a_fetch_ends_where_what_comes_next_is_stored() {
 async fn a_fetch_that_fails_is_told_to_those_who_waited_and_another_may_be_tried() {
     let recordings = Recordings::new(Store::nothing());
     let recording = recordings.open(&key(), MOST).await;
-    let fill = started(&recording, Place::Seek(0));
-    let waited = fill.id();
-    fill.failed(contract::reason::Reason::StreamNotFound);
-    let step = recording.step(Place::Seek(0), Some(waited));
-    let reason = contract::reason::Reason::StreamNotFound;
-    assert!(
-        matches!(step, Step::Failed(why) if why == reason),
-        "{step:?}"
-    );
-    drop(started(&recording, Place::Seek(0)));
+    for reason in [Reason::OriginUnreachable, Reason::OriginRefused] {
+        let fill = started(&recording, Place::Seek(0));
+        let waited = fill.id();
+        fill.failed(reason);
+        let step = recording.step(Place::Seek(0), Some(waited));
+        assert!(
+            matches!(step, Step::Failed(why) if why == reason),
+            "{step:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_asked_for_again_only_after_a_while() {
+    let recordings = Recordings::new(Store::nothing());
+    for _ in 0..2 {
+        let recording = recordings.open(&key(), MOST).await;
+        started(&recording, Place::Seek(0)).failed(Reason::StreamNotFound);
+        // Whoever comes next is told the same without a fetch.
+        let recording = recordings.open(&key(), MOST).await;
+        let step = recording.step(Place::Seek(0), None);
+        assert!(
+            matches!(step, Step::Failed(Reason::StreamNotFound)),
+            "{step:?}"
+        );
+        recording.state().missing = Instant::now().checked_sub(Duration::from_secs(1));
+    }
 }
 
 #[tokio::test]

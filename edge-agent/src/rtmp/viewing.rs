@@ -58,8 +58,14 @@ impl Waiting {
             PlayerWish::Pause { paused, .. } => self.wants.paused = paused,
             PlayerWish::Audio(wanted) => self.wants.audio = wanted,
             PlayerWish::Video(wanted) => self.wants.video = wanted,
-            // A live stream is sent as it comes, and of it there is only now.
-            PlayerWish::Buffer { .. } | PlayerWish::Seek { .. } => {}
+            // A live stream is sent as it comes; a recorded one, if that is what it gets, as it asks.
+            PlayerWish::Buffer { length_ms } => {
+                if let Some(otherwise) = &mut self.otherwise {
+                    otherwise.1.buffer_ms = Some(length_ms);
+                }
+            }
+            // Of a live stream there is only now.
+            PlayerWish::Seek { .. } => {}
         }
     }
 
@@ -114,7 +120,7 @@ impl Driver {
             return None;
         };
         if watching::is_recorded(way.mode, part.from) {
-            self.open_recorded(stream_id, way, part);
+            self.open_recorded(stream_id, way, part, &Wants::default());
             return None;
         }
         let otherwise = watching::falls_back(way.mode, part.from);
@@ -194,7 +200,7 @@ impl Driver {
         };
         if let Some(otherwise) = waiting.otherwise {
             let (way, part) = *otherwise;
-            self.open_recorded(stream_id, way, part);
+            self.open_recorded(stream_id, way, part, &waiting.wants);
             return;
         }
         let reason = match waiting.stream.subscription.hub().state() {

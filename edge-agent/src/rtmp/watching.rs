@@ -8,6 +8,7 @@ use std::time::Duration;
 use contract::counts::Outcome;
 use contract::reason::Reason;
 use contract::route::{CacheSettings, StreamMode};
+use edge_core::live::Wants;
 use edge_core::recorded::{Place, Player};
 use edge_core::session::{Output, Part, PlayerWish, Wanted};
 use rtmp::server::PlayFrom;
@@ -59,6 +60,17 @@ impl Opening {
     }
 }
 
+/// What a player that waited for a live stream asked for, as it asks it of a recorded one.
+fn wishes(wants: &Wants) -> Vec<PlayerWish> {
+    let paused = wants.paused.then_some(PlayerWish::Pause {
+        paused: true,
+        position_ms: 0,
+    });
+    let audio = (!wants.audio).then_some(PlayerWish::Audio(false));
+    let video = (!wants.video).then_some(PlayerWish::Video(false));
+    paused.into_iter().chain(audio).chain(video).collect()
+}
+
 /// Whether what a player asks for is a recorded stream from the start.
 pub(super) fn is_recorded(mode: StreamMode, from: PlayFrom) -> bool {
     match (mode, from) {
@@ -83,8 +95,8 @@ fn most(cache: &CacheSettings) -> Option<u64> {
 }
 
 impl Driver {
-    /// Begins to open a recording for a client.
-    pub(super) fn open_recorded(&mut self, stream_id: u32, way: Way, part: Part) {
+    /// Begins to open a recording for a client, which asked for this meanwhile.
+    pub(super) fn open_recorded(&mut self, stream_id: u32, way: Way, part: Part, wants: &Wants) {
         let Some(key) = way.recording_key() else {
             self.session.play_failed(stream_id, Reason::Destination);
             return;
@@ -98,7 +110,7 @@ impl Driver {
         };
         let work = Box::pin(work);
         let opening = Opening {
-            wishes: Vec::new(),
+            wishes: wishes(wants),
             work,
         };
         self.roles.put(stream_id, Role::Opening(opening));
@@ -382,6 +394,25 @@ mod tests {
             assert_eq!(is_recorded(mode, from), recorded, "{mode:?} {from:?}");
             assert_eq!(falls_back(mode, from), fallback, "{mode:?} {from:?}");
         }
+    }
+
+    #[test]
+    fn what_was_asked_of_a_live_stream_is_asked_of_the_recorded_one() {
+        let check = |audio, video, paused, expected: &[PlayerWish]| {
+            let wants = Wants {
+                audio,
+                video,
+                paused,
+            };
+            assert_eq!(wishes(&wants), expected);
+        };
+        let pause = PlayerWish::Pause {
+            paused: true,
+            position_ms: 0,
+        };
+        check(true, true, false, &[]);
+        check(false, true, true, &[pause, PlayerWish::Audio(false)]);
+        check(true, false, false, &[PlayerWish::Video(false)]);
     }
 
     #[test]
