@@ -113,6 +113,18 @@ pub(crate) struct EdgeOptions {
     /// How much of recorded streams it keeps on disk, 0 for nothing, -1 for no bound [usually: 4096]
     #[arg(long, value_name = "MIB", allow_hyphen_values = true)]
     pub(crate) store_disk_mib: Option<String>,
+    /// Which files it writes of what its sessions do: off, w3c, json or both [usually: off]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) session_log: Option<String>,
+    /// The largest of these files [usually: 64]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) session_log_mib: Option<String>,
+    /// How many full ones of each form are kept [usually: 16]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) session_log_files: Option<String>,
+    /// How often they say how far a session has come, 0 for never [usually: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) session_log_checkpoint_s: Option<String>,
     /// A TOML file with the same settings: `rtmp = "0.0.0.0:1935"`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

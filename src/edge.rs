@@ -54,6 +54,10 @@ async fn serve(options: EdgeOptions) -> anyhow::Result<()> {
         grace_days: options.grace_days,
         store_memory_mib: options.store_memory_mib,
         store_disk_mib: options.store_disk_mib,
+        session_log: options.session_log,
+        session_log_mib: options.session_log_mib,
+        session_log_files: options.session_log_files,
+        session_log_checkpoint_s: options.session_log_checkpoint_s,
     };
     let config = given
         .over(below)

@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::control::{self, Control, ControlError, Credential, JoinError, Parts};
 use crate::dial::Dialer;
+use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::listen::RtmpDoor;
 use crate::recorded::Recordings;
@@ -43,6 +44,8 @@ use watched::EdgeWatched;
 
 /// The folder of the store, below the data directory.
 const STORE: &str = "store";
+/// The folder of the session log, below the data directory.
+const JOURNAL: &str = "session-log";
 /// How long tasks may take to end after they were cut off.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -55,6 +58,9 @@ pub enum AgentError {
     /// An address cannot be listened on.
     #[error("cannot listen on `{0}`")]
     Listen(SocketAddr, #[source] io::Error),
+    /// The session log's writer cannot be started.
+    #[error("the writer of the session log cannot be started")]
+    SessionLog(#[source] io::Error),
 }
 
 /// Where an edge listens.
@@ -120,7 +126,9 @@ impl Agent {
         let stop = Stop::new();
         let clock = Clock::new();
         let limits = Limits::new(clock);
-        let sessions = Sessions::new(control.totals());
+        let journal = Journal::open(config.data_dir.join(JOURNAL), &config.session_log)
+            .map_err(AgentError::SessionLog)?;
+        let sessions = Sessions::new(control.totals(), journal);
         let dialer = Dialer::new();
         let store = open_store(&config).await;
         let context = Context {
@@ -170,6 +178,12 @@ impl Agent {
         };
         let recordings = context.recordings.clone();
         let mut link = control.spawn(parts, &link_done);
+        if let Some(every) = config.session_log.checkpoint {
+            let (told, done) = (sessions.clone(), link_done.clone());
+            link.spawn(async move {
+                done.run_until_cancelled(told.checkpoints(every)).await;
+            });
+        }
         if let Some(listener) = status {
             let watched = EdgeWatched {
                 context,
@@ -228,6 +242,11 @@ impl Agent {
         }
         self.link_done.cancel();
         drain(&mut self.link).await;
+        if let Some(journal) = self.sessions.journal()
+            && timeout(CUT, journal.finish()).await.is_err()
+        {
+            tracing::warn!("not all of the session log reached the disk");
+        }
         tracing::info!(edge.id = %self.credential.edge, "edge stopped");
     }
 }

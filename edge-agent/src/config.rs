@@ -16,6 +16,7 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
 use figment::value::Value;
 
+use crate::journal::JournalConfig;
 use crate::store::Size;
 use crate::tls::CertificateFiles;
 
@@ -33,6 +34,14 @@ pub const MAX_CERTIFICATES: usize = 256;
 /// memory and 20 GiB of disk.
 const MEMORY_MIB: u32 = 128;
 const DISK_MIB: u32 = 4_096;
+/// What the session log keeps without a word. Chosen: together 1 GiB for each form.
+const LOG_MIB: u32 = 64;
+const LOG_FILES: u32 = 16;
+const MAX_LOG_MIB: u32 = 1 << 20;
+const MAX_LOG_FILES: u32 = 10_000;
+/// How often the session log says how far a session has come. Chosen, because bills are by the minute.
+const LOG_CHECKPOINT_S: u32 = 60;
+const MAX_CHECKPOINT_S: u32 = 86_400;
 /// The most that can be said: bytes are counted in 64 bits.
 const MAX_MIB: i64 = 1 << 40;
 
@@ -65,6 +74,8 @@ pub struct Config {
     pub store_memory: Size,
     /// How much of them it keeps on disk.
     pub store_disk: Size,
+    /// What it writes of its sessions into files.
+    pub session_log: JournalConfig,
 }
 
 /// The settings of one edge as written, all optional.
@@ -94,6 +105,14 @@ pub struct Written {
     pub store_memory_mib: Option<String>,
     /// `store_disk_mib`: the same.
     pub store_disk_mib: Option<String>,
+    /// `session_log`: `off`, `w3c`, `json` or `both`.
+    pub session_log: Option<String>,
+    /// `session_log_mib`: the largest file, a number of MiB.
+    pub session_log_mib: Option<String>,
+    /// `session_log_files`: how many full files are kept.
+    pub session_log_files: Option<String>,
+    /// `session_log_checkpoint_s`: a number of seconds, 0 for never.
+    pub session_log_checkpoint_s: Option<String>,
 }
 
 /// Every fault of the settings.
@@ -120,6 +139,10 @@ impl Written {
             "grace_days" => &mut self.grace_days,
             "store_memory_mib" => &mut self.store_memory_mib,
             "store_disk_mib" => &mut self.store_disk_mib,
+            "session_log" => &mut self.session_log,
+            "session_log_mib" => &mut self.session_log_mib,
+            "session_log_files" => &mut self.session_log_files,
+            "session_log_checkpoint_s" => &mut self.session_log_checkpoint_s,
             _ => return None,
         })
     }
@@ -160,7 +183,8 @@ impl Written {
                     key,
                     "this key is not known; there are data, rtmp, rtmps, http, status, \
                      advertise_rtmp, advertise_rtmps, advertise_http, certificates, grace_days, \
-                     store_memory_mib and store_disk_mib",
+                     store_memory_mib, store_disk_mib, session_log, session_log_mib, \
+                     session_log_files and session_log_checkpoint_s",
                 )),
             }
         }
@@ -187,6 +211,12 @@ impl Written {
             grace_days: self.grace_days.or(below.grace_days),
             store_memory_mib: self.store_memory_mib.or(below.store_memory_mib),
             store_disk_mib: self.store_disk_mib.or(below.store_disk_mib),
+            session_log: self.session_log.or(below.session_log),
+            session_log_mib: self.session_log_mib.or(below.session_log_mib),
+            session_log_files: self.session_log_files.or(below.session_log_files),
+            session_log_checkpoint_s: self
+                .session_log_checkpoint_s
+                .or(below.session_log_checkpoint_s),
         }
     }
 
@@ -220,6 +250,12 @@ impl Written {
                 MEMORY_MIB,
             ),
             store_disk: size(&mut faults, "store_disk_mib", self.store_disk_mib, DISK_MIB),
+            session_log: session_log(
+                &mut faults,
+                self.session_log.as_deref(),
+                (self.session_log_mib, self.session_log_files),
+                self.session_log_checkpoint_s,
+            ),
         };
         if faults.is_empty() {
             Ok(config)
@@ -321,6 +357,47 @@ fn size(faults: &mut Vec<FieldFault>, key: &str, mib: Option<String>, default: u
     }
 }
 
+fn session_log(
+    faults: &mut Vec<FieldFault>,
+    forms: Option<&str>,
+    (mib, files): (Option<String>, Option<String>),
+    checkpoint_s: Option<String>,
+) -> JournalConfig {
+    let (w3c, json) = match forms.unwrap_or("off") {
+        "off" => (false, false),
+        "w3c" => (true, false),
+        "json" => (false, true),
+        "both" => (true, true),
+        other => {
+            let message = format!("`{other}` is not `off`, `w3c`, `json` or `both`");
+            faults.push(FieldFault::new("session_log", message));
+            (false, false)
+        }
+    };
+    let mut number = |key: &str, text: Option<String>, default: u32, (least, most): (u32, u32)| {
+        let given = text.map_or(Ok(default), |text| text.parse());
+        match given {
+            Ok(number) if (least..=most).contains(&number) => number,
+            Ok(_) | Err(_) => {
+                let message = format!("a whole number from {least} to {most} is needed");
+                faults.push(FieldFault::new(key, message));
+                default
+            }
+        }
+    };
+    let mib = number("session_log_mib", mib, LOG_MIB, (1, MAX_LOG_MIB));
+    let files = number("session_log_files", files, LOG_FILES, (1, MAX_LOG_FILES));
+    let key = "session_log_checkpoint_s";
+    let checkpoint_s = number(key, checkpoint_s, LOG_CHECKPOINT_S, (0, MAX_CHECKPOINT_S));
+    JournalConfig {
+        w3c,
+        json,
+        file_bytes: u64::from(mib) << 20,
+        files: files as usize,
+        checkpoint: (checkpoint_s > 0).then(|| Duration::from_secs(checkpoint_s.into())),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -396,6 +473,24 @@ mod tests {
         );
         check("store_memory_mib = '5'", mib(5), mib(4_096));
         for wrong in ["store_disk_mib = -2", "store_memory_mib = 'much'"] {
+            assert_eq!(read(wrong).unwrap_err().0.len(), 1, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_session_log_is_off_unless_it_is_asked_for() {
+        let config = read("").unwrap().session_log;
+        assert!(!config.w3c && !config.json);
+        let toml = "session_log = 'both'\nsession_log_mib = 1\nsession_log_checkpoint_s = 0";
+        let config = read(toml).unwrap().session_log;
+        assert!(config.w3c && config.json);
+        assert_eq!((config.file_bytes, config.files), (1 << 20, 16));
+        assert_eq!(config.checkpoint, None);
+        for wrong in [
+            "session_log = 'on'",
+            "session_log_mib = 0",
+            "session_log_files = -1",
+        ] {
             assert_eq!(read(wrong).unwrap_err().0.len(), 1, "{wrong}");
         }
     }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod context;
 pub mod control;
 pub mod dial;
+pub mod journal;
 pub mod limits;
 pub mod listen;
 pub mod live;

@@ -12,6 +12,7 @@ mod totals;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use contract::id::{EdgeId, SessionId};
 use contract::limit::Holder;
@@ -20,11 +21,14 @@ use contract::reason::Reason;
 use contract::report::SessionRecord;
 
 use edge_core::limit::Moved;
+
 use session::Inner;
 pub use session::Session;
+use tokio::time::{MissedTickBehavior, interval};
 pub use totals::{RouteCounts, Totals};
 
 use crate::clock::now_ms;
+use crate::journal::Journal;
 
 /// The most sessions at once; chosen, because a session costs sockets before it costs memory.
 pub const MAX_SESSIONS: usize = 65_536;
@@ -37,6 +41,8 @@ pub const MAX_WHOLE: usize = 15_000;
 const SPARE_CHANGES: usize = 1_024;
 /// How often the bytes of a session that did not change otherwise are reported.
 const REFRESH_MS: u64 = 5_000;
+/// How many looks there are between two checkpoints of a session, so that none is a tenth late.
+const LOOKS: u32 = 10;
 /// The most such refreshments in one report.
 const MAX_REFRESHED: usize = 500;
 
@@ -49,6 +55,7 @@ pub struct Sessions {
 #[derive(Debug)]
 struct Shared {
     totals: Totals,
+    journal: Option<Journal>,
     state: Mutex<State>,
 }
 
@@ -66,12 +73,13 @@ struct State {
 }
 
 impl Sessions {
-    /// An empty registry that counts into `totals`.
+    /// An empty registry that counts into `totals`, and tells `journal` what sessions do.
     #[must_use]
-    pub fn new(totals: Totals) -> Self {
+    pub fn new(totals: Totals, journal: Option<Journal>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 totals,
+                journal,
                 state: Mutex::default(),
             }),
         }
@@ -88,6 +96,29 @@ impl Sessions {
     #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.shared.totals
+    }
+
+    /// The session log in files, if there is one.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.shared.journal.as_ref()
+    }
+
+    /// Tells the session log again and again how far those have come that go on: each once in `every`.
+    pub async fn checkpoints(self, every: Duration) {
+        let Some(journal) = self.journal() else {
+            return;
+        };
+        let every_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
+        let mut looks = interval((every / LOOKS).max(Duration::from_secs(1)));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let live: Vec<_> = self.state().live_by_id.values().cloned().collect();
+            for inner in live {
+                inner.checkpoint(journal, now_ms(), every_ms);
+            }
+        }
     }
 
     /// Begins the session of a connection that was just accepted; `None` when there are
@@ -244,7 +275,7 @@ mod tests {
     use contract::report::SessionState;
 
     fn sessions() -> Sessions {
-        Sessions::new(Totals::default())
+        Sessions::new(Totals::default(), None)
     }
 
     fn begin(sessions: &Sessions) -> Session {

@@ -24,6 +24,8 @@ pub struct Figures {
     pub sessions: usize,
     /// Records of ended sessions that no report took.
     pub forgotten: u64,
+    /// Entries of the session log that could not be written.
+    pub unlogged: u64,
     /// Sessions that a limit refused since this run began, by whose and which.
     pub limits: BTreeMap<(&'static str, LimitKind), u64>,
     /// Live streams now.
@@ -219,6 +221,12 @@ fn sessions(registry: &mut Registry, figures: &Figures) {
         "session_records_forgotten",
         "Ended sessions that no report took",
         figures.forgotten,
+    );
+    counter(
+        registry,
+        "session_log_lost",
+        "Entries of the session log that could not be written since the agent was started",
+        figures.unlogged,
     );
 }
 

@@ -1,8 +1,9 @@
 //! Sessions as the log tells them, and ending them.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::eventually::eventually;
 use crate::harness::media;
@@ -153,4 +154,86 @@ fn an_operator_ends_one_session_and_all_of_a_stream_within_a_second() {
             .find(|session| session["reason"] == "ended_by_operator")
     });
     assert!(record["ended_ms"].is_number());
+}
+
+/// The lines of a file in W3C's extended log format, by its own names of the fields.
+fn read_w3c(text: &str) -> Vec<HashMap<&str, &str>> {
+    let fields = text
+        .lines()
+        .find_map(|line| line.strip_prefix("#Fields: "))
+        .expect("the file names its fields");
+    let names: Vec<&str> = fields.split(' ').collect();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let values: Vec<&str> = line.split('\t').collect();
+            assert_eq!(values.len(), names.len(), "{line}");
+            names.iter().copied().zip(values).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_session_log_in_files_tells_the_same_bytes_as_the_api_and_how_far_a_session_has_come() {
+    let mut world = World::start(0);
+    let options = ["--session-log", "both", "--session-log-checkpoint-s", "2"];
+    world.add_edge_with("logs", options.map(str::to_owned).to_vec());
+    world.settle();
+    let _publisher = world.publish("live", "s");
+    let edge = &world.edges[0];
+    let played = media::play_for(&edge.url("live/s?token=hush"), 4);
+    media::assert_played("a player", &played);
+    let refused = Viewer::play(edge.rtmp(), "nowhere", "s").is_ended();
+    assert!(refused < SOON);
+
+    let mine = format!("edge={}&state=ended", edge.id);
+    let record = eventually(SOON, "the player's session is known", || {
+        world.sessions(&mine).into_iter().next()
+    });
+    let folder = edge.data().join("session-log");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    let text = eventually(SOON, "both sessions stand in the file", || {
+        let text = read("sessions.log");
+        (text.contains("no_route") && text.contains("disconnect")).then_some(text)
+    });
+    assert!(!text.contains("hush"), "a token is in the log");
+    let lines = read_w3c(&text);
+    let id = record["id"].as_str().expect("a record has an id");
+    let mine: Vec<_> = lines
+        .iter()
+        .filter(|line| line["c-client-id"] == id)
+        .collect();
+    let events: Vec<&str> = mine.iter().map(|line| line["x-event"]).collect();
+    assert_eq!(events[..2], ["connect", "play"], "{events:?}");
+    assert_eq!(events[events.len() - 2..], ["stop", "disconnect"]);
+    let goes_on = ["connect-continue", "play-continue"];
+    assert!(
+        goes_on.iter().all(|event| events.contains(event)),
+        "{events:?}"
+    );
+    let last = mine.last().expect("there is a last one");
+    for (field, in_api) in [("sc-bytes", "sent_bytes"), ("cs-bytes", "received_bytes")] {
+        assert_eq!(last[field], record[in_api].to_string(), "{field}");
+    }
+    assert_eq!((last["x-app"], last["c-ip"]), ("live", "127.0.0.1"));
+    let not_there = lines.iter().find(|line| line["x-ctx"] == "no_route");
+    assert_eq!(not_there.expect("it is there")["x-status"], "404");
+
+    let json = eventually(SOON, "it stands in the other file too", || {
+        let text = read("sessions.jsonl");
+        let entries = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut entries = entries.collect::<Option<Vec<Value>>>()?.into_iter();
+        entries.find(|entry| entry["event"] == "disconnect" && entry["session"]["id"] == id)
+    });
+    for field in [
+        "sent_bytes",
+        "received_bytes",
+        "began_ms",
+        "ended_ms",
+        "reason",
+    ] {
+        assert_eq!(json["session"][field], record[field], "{field}");
+    }
 }

@@ -4,6 +4,7 @@ use contract::snapshot::EdgeState;
 
 use crate::context::Context;
 use crate::control::LinkState;
+use crate::journal::Journal;
 use crate::status::Watched;
 use crate::telemetry::Figures;
 use crate::web::Web;
@@ -49,6 +50,7 @@ impl Watched for EdgeWatched {
             totals: self.context.totals.counts(),
             sessions: self.context.sessions.count(),
             forgotten: self.context.sessions.forgotten(),
+            unlogged: self.context.sessions.journal().map_or(0, Journal::lost),
             limits: self.context.limits.refused(),
             streams: streams.len(),
             viewers: streams.iter().map(|stream| stream.viewers).sum(),

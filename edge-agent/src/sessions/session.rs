@@ -17,7 +17,9 @@ use edge_core::limit::Moved;
 use tokio_util::sync::CancellationToken;
 
 use super::Sessions;
+
 use crate::clock::now_ms;
+use crate::journal::{Journal, Track};
 
 /// A client connection on this edge.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ struct Record {
     reported_bytes: u64,
     /// What was received and sent when it was measured last.
     measured: Moved,
+    /// What the session log was told; `None` where there is none.
+    track: Option<Box<Track>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -94,6 +98,7 @@ impl Inner {
                 reported_ms: 0,
                 reported_bytes: 0,
                 measured: Moved::default(),
+                track: None,
             }),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -117,6 +122,28 @@ impl Inner {
             received_bytes: self.received.load(Ordering::Relaxed),
             sent_bytes: self.sent.load(Ordering::Relaxed),
             ..record.clone()
+        }
+    }
+
+    /// Tells the session log what follows from the record. Under the record's lock, so that what a
+    /// session does is told in its order; telling does not wait.
+    fn tell(&self, held: &mut Record, journal: Option<&Journal>) {
+        let Some(journal) = journal else { return };
+        let record = self.with_bytes(&held.record);
+        let at_ms = record.ended_ms.unwrap_or_else(now_ms);
+        let track = held.track.get_or_insert_default();
+        for entry in track.observe(&record, at_ms) {
+            journal.push(entry);
+        }
+    }
+
+    /// Tells the session log how far the session has come, if it was told nothing for so long.
+    pub(super) fn checkpoint(&self, journal: &Journal, now_ms: u64, every_ms: u64) {
+        let mut held = lock(&self.record);
+        let record = self.with_bytes(&held.record);
+        let Some(track) = &mut held.track else { return };
+        for entry in track.checkpoint(&record, now_ms, every_ms) {
+            journal.push(entry);
         }
     }
 
@@ -216,6 +243,7 @@ impl Session {
                 held.admitted = true;
                 self.handle.sessions.totals().admitted();
             }
+            inner.tell(&mut held, self.handle.sessions.journal());
         }
         if !inner.listed.swap(true, Ordering::AcqRel) {
             self.handle.sessions.changed(inner);
@@ -294,7 +322,9 @@ impl Handle {
             held.record.reason = Some(reason);
             held.record.detail = detail;
             held.record.ended_ms = Some(now_ms());
-            self.inner.with_bytes(&held.record)
+            held.record = self.inner.with_bytes(&held.record);
+            self.inner.tell(&mut held, self.sessions.journal());
+            held.record.clone()
         };
         if state == SessionState::Refused {
             self.sessions.totals().refused(reason);

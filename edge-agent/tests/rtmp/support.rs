@@ -200,7 +200,7 @@ impl Edge {
         let totals = Totals::default();
         let context = Context {
             settings: settings.subscribe(),
-            sessions: Sessions::new(totals.clone()),
+            sessions: Sessions::new(totals.clone(), None),
             totals,
             streams: Streams::default(),
             recordings: Recordings::new(Store::nothing()),
