@@ -28,5 +28,6 @@ mod setup;
 mod slices;
 mod slow;
 mod tls;
+mod tunnel;
 mod users;
 mod webhooks;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rtmp::amf::Value;
+use rtmp::amf::{Value, property};
 use rtmp::client::{ConnectOptions, Event, Output, PublishKind, Session};
 use rtmp::command::Command;
 use rtmp::control::UserControl;
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) struct Said {
     pub(crate) code: String,
     pub(crate) description: String,
+    /// Where it was told to connect to.
+    pub(crate) tc_url: String,
     /// How long after the connection was begun.
     pub(crate) after: Duration,
 }
@@ -57,6 +59,10 @@ impl Viewer {
     /// Connects to an address, calling it by this host name.
     fn connect_as(address: &str, host: &str, app: &str) -> Self {
         let options = ConnectOptions::new(app, &format!("rtmp://{host}/{app}"));
+        Viewer::connect_with(address, options)
+    }
+
+    fn connect_with(address: &str, options: ConnectOptions) -> Self {
         let begun = Instant::now();
         let stream = TcpStream::connect(address).expect("the address takes connections");
         stream
@@ -83,6 +89,15 @@ impl Viewer {
     /// Connects and asks for a stream.
     pub(crate) fn play(address: &str, app: &str, stream: &str) -> Self {
         let mut viewer = Viewer::connect(address, app);
+        viewer.session.play(stream, -2.0);
+        viewer
+    }
+
+    /// The same, saying that it connects again when it is asked to.
+    pub(crate) fn play_announcing(address: &str, app: &str, stream: &str) -> Self {
+        let mut options = ConnectOptions::new(app, &format!("rtmp://{address}/{app}"));
+        options.caps_ex = Some(1);
+        let mut viewer = Viewer::connect_with(address, options);
         viewer.session.play(stream, -2.0);
         viewer
     }
@@ -220,18 +235,26 @@ impl Viewer {
                 self.said.push(Said {
                     code,
                     description: String::new(),
+                    tc_url: String::new(),
                     after,
                 });
             }
             Event::Rejected {
-                code, description, ..
+                code,
+                description,
+                object,
             }
             | Event::Status {
-                code, description, ..
+                code,
+                description,
+                object,
+                ..
             } => {
+                let tc_url = property(&object, "tcUrl").and_then(Value::as_str);
                 self.said.push(Said {
                     code,
                     description,
+                    tc_url: tc_url.unwrap_or_default().to_owned(),
                     after,
                 });
             }
