@@ -50,9 +50,17 @@ fn every_document_reads_back_as_it_was_written() {
     assert_eq!(snapshot.faults(), []);
     let snapshot: Snapshot = check("snapshot_identity");
     assert_eq!(snapshot.faults(), []);
-    check::<DirectoryChanges>("directory_changes");
-    check::<Report>("report");
-    check::<ReportAnswer>("report_answer");
+    let snapshot: Snapshot = check("snapshot_limits");
+    assert_eq!(snapshot.faults(), []);
+    for name in ["directory_changes", "directory_changes_limits"] {
+        check::<DirectoryChanges>(name);
+    }
+    for name in ["report", "report_limits"] {
+        check::<Report>(name);
+    }
+    for name in ["report_answer", "report_answer_limits"] {
+        check::<ReportAnswer>(name);
+    }
     check::<JoinToken>("join_token");
     check::<JoinRequest>("join_request");
     check::<JoinAnswer>("join_answer");
