@@ -17,6 +17,8 @@ mod flight;
 mod forward;
 mod job;
 mod object;
+mod pace;
+mod posted;
 mod proxy;
 mod purge;
 mod reach;
@@ -24,6 +26,7 @@ mod serve;
 mod slices;
 mod source;
 mod stall;
+mod stand_in;
 mod store;
 
 use std::sync::Arc;

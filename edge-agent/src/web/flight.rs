@@ -1,7 +1,7 @@
 //! Which fills are under way, so that equal requests join one.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fill::{Fill, Reader};
@@ -13,6 +13,8 @@ const MAX_WAITERS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Flights {
     fills_by_name: Mutex<HashMap<String, Arc<Fill>>>,
+    /// How often something was purged.
+    purges: AtomicU64,
 }
 
 /// Where a request stands.
@@ -69,8 +71,14 @@ impl Flights {
         }
     }
 
+    /// How often something was purged: what was begun at another count is not stored.
+    pub(super) fn purges(&self) -> u64 {
+        self.purges.load(Ordering::Acquire)
+    }
+
     /// Fills under names that fit are not joined any more, and not stored.
     pub(super) fn outdate(&self, fits: impl Fn(&str) -> bool) {
+        self.purges.fetch_add(1, Ordering::AcqRel);
         self.lock().retain(|name, fill| {
             let goes = fits(name);
             if goes {

@@ -10,7 +10,7 @@ use edge_core::cache::directives::Directives;
 use edge_core::cache::invalidation;
 use edge_core::cache::policy::{self, Exchange, NotStored};
 use edge_core::cache::range::{Part, Wanted};
-use edge_core::cache::status::CACHE_STATUS;
+use edge_core::cache::status::{CACHE_STATUS, Cause};
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -25,8 +25,10 @@ use super::flight::Boarding;
 use super::forward;
 use super::job::Job;
 use super::object::{Held, Object};
+use super::posted;
 use super::serve::{self, Story};
 use super::slices::{Broke, Missing, Slices};
+use super::stand_in::{StandIn, read_to_the_end};
 use super::store::Found;
 use crate::clock::now_ms;
 
@@ -47,7 +49,7 @@ pub(super) async fn answer(job: &Job, body: AnyBody) -> Result<Response<AnyBody>
         None
     };
     match why {
-        Some(why) => alone(job, body, Outcome::Bypass, Some(why)).await,
+        Some(why) => alone(job, body, (Outcome::Bypass, Cause::Plain), Some(why)).await,
         None => from_store(job, body).await,
     }
 }
@@ -60,28 +62,28 @@ fn found(job: &Job) -> Found {
     match found {
         // Another route may have had another origin.
         Found::Object(object) if object.head.route != job.passage.route => Found::Nothing,
-        Found::Object(_) | Found::Nothing | Found::Unstorable => found,
+        Found::Object(_) | Found::Nothing | Found::Others | Found::Unstorable => found,
     }
 }
 
 fn fresh(job: &Job) -> Option<Arc<Object>> {
     match found(job) {
         Found::Object(object) if object.head.policy.is_fresh(now_ms()) => Some(object),
-        Found::Object(_) | Found::Nothing | Found::Unstorable => None,
+        Found::Object(_) | Found::Nothing | Found::Others | Found::Unstorable => None,
     }
 }
 
 /// The answer from what is stored and fresh; it is a hit if nothing of it must be fetched.
 async fn hit(job: &Job, object: &Object) -> Result<Response<AnyBody>, Reason> {
-    let outcome = match missing(job, object) {
-        None => Outcome::Hit,
+    let (outcome, cause) = match missing(job, object) {
+        None => (Outcome::Hit, Cause::Plain),
         Some(_) if Directives::of(&job.asked.headers).only_if_cached => {
             return Ok(not_at_hand(job));
         }
-        Some(Missing::OnTheirWay) => Outcome::Joined,
-        Some(Missing::Nowhere) => Outcome::Miss,
+        Some(Missing::OnTheirWay) => (Outcome::Joined, Cause::Part),
+        Some(Missing::Nowhere) => (Outcome::Miss, Cause::Part),
     };
-    stored(job, object, plain(outcome)).await
+    stored(job, object, story(outcome, cause)).await
 }
 
 /// What an object lacks of the bytes that are asked for.
@@ -110,14 +112,21 @@ fn missing(job: &Job, object: &Object) -> Option<Missing> {
 }
 
 /// A stored object as the answer, counted under what its story tells.
-async fn stored(job: &Job, object: &Object, story: Story) -> Result<Response<AnyBody>, Reason> {
+pub(super) async fn stored(
+    job: &Job,
+    object: &Object,
+    story: Story,
+) -> Result<Response<AnyBody>, Reason> {
     match serve::object(job, object, story).await {
         Ok(response) => {
             job.counts.count(story.outcome);
             Ok(response)
         }
         // It is not stored any more: the next request begins anew.
-        Err(Broke::Changed) => ask_alone(job, Outcome::Miss, Some(NotStored::Part)).await,
+        Err(Broke::Changed) => {
+            let told = (Outcome::Miss, Cause::Stale);
+            ask_alone(job, told, Some(NotStored::Part)).await
+        }
         Err(Broke::Off) => {
             job.counts.count(Outcome::Miss);
             Err(Reason::OriginUnreachable)
@@ -125,22 +134,27 @@ async fn stored(job: &Job, object: &Object, story: Story) -> Result<Response<Any
     }
 }
 
-const fn plain(outcome: Outcome) -> Story {
+pub(super) const fn story(outcome: Outcome, cause: Cause) -> Story {
     Story {
         outcome,
+        cause,
         forwarded: None,
         not_stored: None,
     }
 }
 
 async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reason> {
-    let stale = match found(job) {
+    let (stale, cause) = match found(job) {
         Found::Object(object) if object.head.policy.is_fresh(now_ms()) => {
             return hit(job, &object).await;
         }
-        Found::Object(object) => Some(object),
-        Found::Nothing => None,
-        Found::Unstorable => return alone(job, body, Outcome::Bypass, None).await,
+        Found::Object(object) => (Some(object), Cause::Stale),
+        Found::Nothing => (None, Cause::Plain),
+        Found::Others => (None, Cause::Variant),
+        Found::Unstorable => {
+            let told = (Outcome::Bypass, Cause::Remembered);
+            return alone(job, body, told, None).await;
+        }
     };
     let directives = Directives::of(&job.asked.headers);
     if directives.only_if_cached {
@@ -149,21 +163,31 @@ async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reaso
     if directives.no_store {
         // It asks for itself: what one client does not want to be stored must neither make others
         // wait nor be remembered against them.
-        return alone(job, body, Outcome::Bypass, Some(NotStored::NoStore)).await;
+        let told = (Outcome::Bypass, Cause::Asked);
+        return alone(job, body, told, Some(NotStored::NoStore)).await;
     }
     if job.asked.method == Method::HEAD {
-        return alone(job, body, Outcome::Miss, Some(NotStored::Method)).await;
+        return alone(job, body, (Outcome::Miss, cause), Some(NotStored::Method)).await;
     }
     let shared = &job.web.shared;
     let key = job.asked.key();
     if wants_part(&job.asked) && shared.store.is_partless(&key, now_ms()) {
-        return alone(job, body, Outcome::Miss, Some(NotStored::Part)).await;
+        return alone(job, body, (Outcome::Miss, cause), Some(NotStored::Part)).await;
     }
     let name = shared.store.flight_name(&key, &forward::fields(&job.asked));
+    let stands_in = StandIn::of(job, stale.as_ref());
     match shared.flights.board(&name, || fresh(job)) {
         Boarding::Landed(object) => hit(job, &object).await,
-        Boarding::Full => Err(Reason::LimitReached),
-        Boarding::Joined(reader) => joined(job, reader, body).await,
+        Boarding::Full => match stands_in {
+            Some(stands_in) => stands_in.answer(job).await,
+            None => Err(Reason::LimitReached),
+        },
+        Boarding::Joined(mut reader) => match stands_in {
+            Some(stands_in) if !stands_in.is_needless(&mut reader).await => {
+                stands_in.answer(job).await
+            }
+            Some(_) | None => joined(job, reader, body, cause).await,
+        },
         Boarding::Began(fill, reader) => {
             let (private, waiting) = oneshot::channel();
             let fetch = Fetch {
@@ -176,7 +200,14 @@ async fn from_store(job: &Job, body: AnyBody) -> Result<Response<AnyBody>, Reaso
                 part: None,
             };
             tokio::spawn(fetch.run());
-            began(job, reader, waiting).await
+            let mut reader = reader;
+            match stands_in {
+                Some(stands_in) if !stands_in.is_needless(&mut reader).await => {
+                    tokio::spawn(read_to_the_end(reader));
+                    stands_in.answer(job).await
+                }
+                Some(_) | None => began(job, reader, waiting, cause).await,
+            }
         }
     }
 }
@@ -185,6 +216,7 @@ async fn began(
     job: &Job,
     mut reader: Reader,
     waiting: oneshot::Receiver<PrivateAnswer>,
+    cause: Cause,
 ) -> Result<Response<AnyBody>, Reason> {
     match reader.turn().await {
         Turn::Private => {
@@ -195,15 +227,15 @@ async fn began(
             let is_part = answered.response.status() == StatusCode::PARTIAL_CONTENT;
             if (why == NotStored::TooLarge || is_part) && wants_part(&job.asked) {
                 drop(answered);
-                return ask_alone(job, Outcome::Miss, Some(why)).await;
+                return ask_alone(job, (Outcome::Miss, cause), Some(why)).await;
             }
             job.counts.count(Outcome::Miss);
-            Ok(passed_on(job, answered, Outcome::Miss, Some(why)))
+            Ok(passed_on(job, answered, (Outcome::Miss, cause), Some(why)))
         }
-        Turn::Shared { head, .. } => Ok(shared_turn(job, &head, reader, Outcome::Miss)),
-        Turn::Sliced { object, .. } => sliced(job, &object, Outcome::Miss).await,
+        Turn::Shared { head, .. } => Ok(shared_turn(job, &head, reader, (Outcome::Miss, cause))),
+        Turn::Sliced { object, .. } => sliced(job, &object, (Outcome::Miss, cause)).await,
         Turn::Confirmed(object) => confirmed(job, &object, Outcome::Revalidated).await,
-        Turn::StandIn(object) => stored(job, &object, plain(Outcome::Stale)).await,
+        Turn::StandIn(object) => stored(job, &object, story(Outcome::Stale, cause)).await,
         Turn::Failed(reason) => {
             job.counts.count(Outcome::Miss);
             Err(reason)
@@ -211,27 +243,34 @@ async fn began(
     }
 }
 
-async fn joined(job: &Job, mut reader: Reader, body: AnyBody) -> Result<Response<AnyBody>, Reason> {
+async fn joined(
+    job: &Job,
+    mut reader: Reader,
+    body: AnyBody,
+    cause: Cause,
+) -> Result<Response<AnyBody>, Reason> {
     match reader.turn().await {
         Turn::Shared { head, varies } => {
             if !varies.is_for(&job.asked) {
                 drop(reader);
-                return alone(job, body, Outcome::Miss, Some(NotStored::Varies)).await;
+                let told = (Outcome::Miss, Cause::Variant);
+                return alone(job, body, told, Some(NotStored::Varies)).await;
             }
-            Ok(shared_turn(job, &head, reader, Outcome::Joined))
+            Ok(shared_turn(job, &head, reader, (Outcome::Joined, cause)))
         }
         Turn::Sliced { object, varies } => {
             if !varies.is_for(&job.asked) {
-                return alone(job, body, Outcome::Miss, Some(NotStored::Varies)).await;
+                let told = (Outcome::Miss, Cause::Variant);
+                return alone(job, body, told, Some(NotStored::Varies)).await;
             }
-            sliced(job, &object, Outcome::Joined).await
+            sliced(job, &object, (Outcome::Joined, cause)).await
         }
         Turn::Private => {
             drop(reader);
-            alone(job, body, Outcome::Bypass, None).await
+            alone(job, body, (Outcome::Bypass, Cause::Remembered), None).await
         }
         Turn::Confirmed(object) => confirmed(job, &object, Outcome::Joined).await,
-        Turn::StandIn(object) => stored(job, &object, plain(Outcome::Stale)).await,
+        Turn::StandIn(object) => stored(job, &object, story(Outcome::Stale, cause)).await,
         Turn::Failed(reason) => {
             job.counts.count(Outcome::Joined);
             Err(reason)
@@ -247,11 +286,12 @@ fn shared_turn(
     job: &Job,
     head: &super::object::Head,
     reader: Reader,
-    outcome: Outcome,
+    (outcome, cause): (Outcome, Cause),
 ) -> Response<AnyBody> {
     job.counts.count(outcome);
     let story = Story {
         outcome,
+        cause,
         forwarded: Some(head.status),
         not_stored: None,
     };
@@ -265,15 +305,21 @@ async fn confirmed(
 ) -> Result<Response<AnyBody>, Reason> {
     let story = Story {
         outcome,
+        cause: Cause::Stale,
         forwarded: Some(StatusCode::NOT_MODIFIED),
         not_stored: None,
     };
     stored(job, object, story).await
 }
 
-async fn sliced(job: &Job, object: &Object, outcome: Outcome) -> Result<Response<AnyBody>, Reason> {
+async fn sliced(
+    job: &Job,
+    object: &Object,
+    (outcome, cause): (Outcome, Cause),
+) -> Result<Response<AnyBody>, Reason> {
     let story = Story {
         outcome,
+        cause,
         forwarded: Some(object.head.status),
         not_stored: None,
     };
@@ -285,7 +331,7 @@ fn not_at_hand(job: &Job) -> Response<AnyBody> {
     job.counts.count(Outcome::Bypass);
     let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-    let story = plain(Outcome::Bypass).value(None);
+    let story = story(Outcome::Bypass, Cause::Asked).value(None);
     response.headers_mut().insert(CACHE_STATUS, story);
     response
 }
@@ -294,19 +340,20 @@ fn not_at_hand(job: &Job) -> Response<AnyBody> {
 async fn alone(
     job: &Job,
     body: AnyBody,
-    outcome: Outcome,
+    told: (Outcome, Cause),
     why: Option<NotStored>,
 ) -> Result<Response<AnyBody>, Reason> {
     if !job.asked.has_body && job.asked.is_read() {
-        return ask_alone(job, outcome, why).await;
+        return ask_alone(job, told, why).await;
     }
-    job.counts.count(outcome);
+    job.counts.count(told.0);
     let headers = forward::fields(&job.asked);
+    let requested_ms = now_ms();
     let answered = exchange::send(job, &job.asked.method, &headers, body).await?;
     let status = answered.response.status();
     // An unsafe method that succeeded changed what is stored (RFC 9111, section 4.4).
     let changed = !job.asked.is_read() && (status.is_success() || status.is_redirection());
-    let response = passed_on(job, answered, outcome, why);
+    let response = passed_on(job, answered, told, why);
     if changed {
         let asked = job.asked.key();
         job.web.forget(&asked);
@@ -314,22 +361,22 @@ async fn alone(
             job.web.forget(&job.web.counted(named));
         }
     }
-    Ok(response)
+    Ok(posted::keep(job, response, requested_ms))
 }
 
 async fn ask_alone(
     job: &Job,
-    outcome: Outcome,
+    told: (Outcome, Cause),
     why: Option<NotStored>,
 ) -> Result<Response<AnyBody>, Reason> {
-    job.counts.count(outcome);
+    job.counts.count(told.0);
     let headers = forward::fields(&job.asked);
     let requested_ms = now_ms();
     let answered = exchange::ask(job, &job.asked.method, &headers, PATIENT).await?;
-    if outcome == Outcome::Bypass && why.is_none() {
+    if told.0 == Outcome::Bypass && why.is_none() {
         look_again(job, &answered, requested_ms);
     }
-    Ok(passed_on(job, answered, outcome, why))
+    Ok(passed_on(job, answered, told, why))
 }
 
 /// What was remembered as not storable may have become so: the next request begins a fill then.
@@ -352,7 +399,7 @@ fn look_again(job: &Job, answered: &Answered, requested_ms: u64) {
 fn passed_on(
     job: &Job,
     answered: Answered,
-    outcome: Outcome,
+    (outcome, cause): (Outcome, Cause),
     not_stored: Option<NotStored>,
 ) -> Response<AnyBody> {
     let (parts, body) = answered.response.into_parts();
@@ -381,6 +428,7 @@ fn passed_on(
     }
     let story = Story {
         outcome,
+        cause,
         forwarded: Some(parts.status),
         not_stored,
     };

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use tower::Service;
 
 use super::body::AnyBody;
+use super::pace::Pace;
 use crate::clock::Clock;
 use crate::dial::{Conn, Dialer, ONE_TRY};
 
@@ -57,6 +58,7 @@ pub(super) struct Reach {
     client: Client<Connector, AnyBody>,
     targets: Targets,
     upstreams: Arc<Mutex<Upstreams>>,
+    pace: Arc<Pace>,
     clock: Clock,
 }
 
@@ -113,6 +115,7 @@ impl Reach {
             client,
             targets,
             upstreams: Arc::default(),
+            pace: Arc::default(),
             clock,
         }
     }
@@ -142,6 +145,7 @@ impl Reach {
             return Err(Failure::NotReached);
         };
         *request.uri_mut() = uri;
+        let begun = self.clock.now();
         let answer = match timeout(deadline, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) if error.is_connect() => Err(Failure::NotReached),
@@ -157,10 +161,19 @@ impl Reach {
         let upstreams = self.upstreams.lock();
         let mut upstreams = upstreams.unwrap_or_else(PoisonError::into_inner);
         match &answer {
-            Ok(_) => upstreams.succeeded(target.hop()),
+            Ok(_) => {
+                upstreams.succeeded(target.hop());
+                let took = self.clock.now().saturating_sub(begun);
+                self.pace.told(target.hop(), took);
+            }
             Err(_) => upstreams.failed(target.hop(), self.clock.now()),
         }
         answer
+    }
+
+    /// How fast upstreams usually answer.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     fn remember(&self, pool: &str, target: &Target) {

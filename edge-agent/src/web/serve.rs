@@ -8,7 +8,7 @@ use contract::counts::Outcome;
 use edge_core::cache::conditional;
 use edge_core::cache::policy::NotStored;
 use edge_core::cache::range::{self, Part, Wanted};
-use edge_core::cache::status::{CACHE_STATUS, CacheStatus};
+use edge_core::cache::status::{CACHE_STATUS, CacheStatus, Cause};
 use http::header::{
     ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, DATE, LAST_MODIFIED,
@@ -27,6 +27,7 @@ use crate::clock::now_ms;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Story {
     pub(super) outcome: Outcome,
+    pub(super) cause: Cause,
     pub(super) forwarded: Option<StatusCode>,
     pub(super) not_stored: Option<NotStored>,
 }
@@ -35,6 +36,7 @@ impl Story {
     pub(super) fn value(self, fresh_for_ms: Option<i64>) -> HeaderValue {
         CacheStatus {
             outcome: self.outcome,
+            cause: self.cause,
             forwarded: self.forwarded,
             not_stored: self.not_stored,
             fresh_for_ms,

@@ -65,6 +65,8 @@ pub(super) enum Found {
     Object(Arc<Object>),
     /// Nothing that can be used.
     Nothing,
+    /// Nothing for this request; answers to others vary from it.
+    Others,
     /// Answers to it are not stored: nobody should wait for another's.
     Unstorable,
 }
@@ -113,7 +115,12 @@ impl Store {
     ) -> Found {
         let name = key.to_string();
         let entry = match self.entries.get(&name) {
-            Some(Entry::Varies(varies)) => self.entries.get(&varies.name(&name, &request())),
+            Some(Entry::Varies(varies)) => {
+                match self.entries.get(&varies.name(&name, &request())) {
+                    None => return Found::Others,
+                    entry => entry,
+                }
+            }
             entry => entry,
         };
         match entry {

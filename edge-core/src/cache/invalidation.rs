@@ -2,8 +2,8 @@
 //! 4.4): what `Location` and `Content-Location` of the answer name, on the same host only, so that
 //! no application can touch another's objects.
 
-use http::HeaderMap;
 use http::header::{CONTENT_LOCATION, LOCATION};
+use http::{HeaderMap, HeaderName};
 use url::Url;
 
 use super::key::Key;
@@ -11,17 +11,24 @@ use super::key::Key;
 /// The keys that the answer to an unsafe request names, as the client sees its fields.
 #[must_use]
 pub fn named(asked: &Key, response: &HeaderMap) -> Vec<Key> {
-    let Ok(base) = Url::parse(&asked.to_string()) else {
-        return Vec::new();
-    };
     [LOCATION, CONTENT_LOCATION]
-        .iter()
-        .filter_map(|name| response.get(name)?.to_str().ok())
-        .filter_map(|reference| base.join(reference).ok())
-        .filter(|url| url.origin() == base.origin())
-        .filter_map(|url| Key::of_url(url.as_str()))
+        .into_iter()
+        .filter_map(|name| reference(asked, response, &name))
         .filter(|key| key != asked)
         .collect()
+}
+
+/// The key that `Content-Location` names.
+#[must_use]
+pub fn content_location(asked: &Key, response: &HeaderMap) -> Option<Key> {
+    reference(asked, response, &CONTENT_LOCATION)
+}
+
+fn reference(asked: &Key, response: &HeaderMap, name: &HeaderName) -> Option<Key> {
+    let base = Url::parse(&asked.to_string()).ok()?;
+    let url = base.join(response.get(name)?.to_str().ok()?).ok()?;
+    let is_here = url.origin() == base.origin();
+    is_here.then(|| Key::of_url(url.as_str())).flatten()
 }
 
 #[cfg(test)]
