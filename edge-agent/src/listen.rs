@@ -90,9 +90,15 @@ impl RtmpDoor {
                 }
             }
         }
+        // Whoever comes now is better told so than left to wait.
+        drop(listener);
         sessions.close();
+        let ended = async {
+            sessions.wait().await;
+            self.plane.settled().await;
+        };
         tokio::select! {
-            () = sessions.wait() => {}
+            () = ended => {}
             () = self.stop.is_cut() => {}
         }
     }

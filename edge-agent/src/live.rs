@@ -1,7 +1,7 @@
 //! The live streams of this edge: one [`Hub`] a stream, found by where it comes from.
 //!
 //! A hub is made by its first viewer or its publisher and goes when neither is left. Its source
-//! (a relay or a publisher) appends to its ring; its viewers are divided into shards, one a worker
+//! (a [`Pulling`] or a [`Publication`]) appends to its ring; its viewers are divided into shards, one a worker
 //! thread, each walking its own cursors and writing. Shards meet only at the ring's head.
 //!
 //! It does not know RTMP sessions or relays: they come to it.
@@ -9,20 +9,19 @@
 mod head;
 mod hub;
 mod shard;
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+mod source;
 
 use contract::id::RouteId;
 use contract::name::{AppName, StreamName};
 use contract::reason::Reason;
 use contract::routing::NextHop;
-use tokio_util::sync::CancellationToken;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use head::Head;
-pub use hub::{Hub, HubState, Publication, Publisher, Subscription};
+pub use hub::{Hub, HubState, Publication, Publisher, Pulling, Subscription};
 pub use shard::{Over, Seat, SeatHandle};
+pub use source::PushEnd;
 
 use crate::clock::Clock;
 use crate::streams::{StreamEntry, Streams};
@@ -102,60 +101,93 @@ impl Live {
         Arc::clone(&entry.hub)
     }
 
-    /// Joins a stream. With a token when it has no source yet: the caller is to start its relay,
-    /// which gives way when the token is cancelled.
+    /// Joins a stream. Where nothing feeds it yet, the caller is to start its relay.
     #[must_use]
-    pub fn subscribe(&self, key: HubKey) -> (Subscription, Option<CancellationToken>) {
+    pub fn subscribe(&self, key: HubKey) -> (Subscription, Option<Pulling>) {
         let mut hubs = self.hubs();
         let hub = self.enter(&mut hubs, key);
-        let starts = hub.claim_relay();
+        let starts = self.claim_relay(&hub);
         (Subscription::new(hub), starts)
     }
 
-    /// Takes a stream for a publisher. A relay that pulls it gives way. Its viewers are held for so
-    /// long after it has gone.
+    fn claim_relay(&self, hub: &Arc<Hub>) -> Option<Pulling> {
+        let mut claim = hub.source().claim_relay()?;
+        if hub.state() == HubState::Live {
+            // Viewers are seated at once: they are held, and then told of the end.
+            claim.left.get_or_insert(self.shared.clock.now());
+        }
+        Some(Pulling::new(Arc::clone(hub), self.clone(), claim))
+    }
+
+    /// Takes a stream for a publisher. What feeds it goes on until the publication begins.
     ///
     /// # Errors
     /// [`Busy`] if another client publishes it.
-    pub fn publish(
-        &self,
-        key: HubKey,
-        publisher: Publisher,
-        hold: Duration,
-    ) -> Result<Publication, Busy> {
+    pub fn publish(&self, key: HubKey, publisher: Publisher) -> Result<Publication, Busy> {
         let mut hubs = self.hubs();
         let hub = self.enter(&mut hubs, key);
-        match hub.claim_publisher(publisher) {
-            Ok(()) => Ok(Publication::new(hub, self.clone(), hold)),
+        let claimed = hub.source().claim_publisher(publisher);
+        match claimed {
+            Ok(number) => Ok(Publication::new(hub, number)),
             Err(other) => Err(Busy::Publisher(other)),
         }
     }
 
-    /// Takes a hub out if nobody watches and nobody publishes it; a relay asks this when it wants
-    /// to end. False when somebody came meanwhile.
+    /// What becomes of a stream whose publisher is gone, or was refused: where viewers are left and
+    /// nothing feeds it the caller is to start its relay; where none are, it is closed.
     #[must_use]
-    pub fn close_if_idle(&self, hub: &Arc<Hub>) -> bool {
+    pub fn resume(&self, hub: &Arc<Hub>) -> Option<Pulling> {
         let mut hubs = self.hubs();
-        let idle = hub.viewers() == 0 && !hub.has_publisher();
-        if idle {
-            Self::take_out(&mut hubs, hub);
+        if hub.is_over() || !hub.source().is_free() {
+            return None;
         }
-        idle
+        if hub.viewers() > 0 {
+            return self.claim_relay(hub);
+        }
+        Self::take_out(&mut hubs, hub);
+        hub.set_state(HubState::Ended(Reason::StreamEnded));
+        None
     }
 
-    /// Ends a stream that the last of so many publishers left, if no other source has taken it since.
-    fn end_if_abandoned(&self, hub: &Arc<Hub>, publishers: u64) {
+    /// Ends a relay that nobody needs any more, and the stream with it if no client wants to publish
+    /// it. False when a viewer came meanwhile.
+    fn leave_if_idle(&self, pulling: &Pulling) -> bool {
         let mut hubs = self.hubs();
-        if hub.is_abandoned(publishers) {
-            Self::take_out(&mut hubs, hub);
-            hub.set_state(HubState::Ended(Reason::StreamEnded));
+        if pulling.hub().viewers() > 0 {
+            return false;
+        }
+        if !self.give_up(pulling) {
+            Self::take_out(&mut hubs, pulling.hub());
+        }
+        true
+    }
+
+    /// Ends a stream for all its viewers, unless a publisher has it or is about to: it tells what
+    /// becomes of them.
+    fn end_pulled(&self, pulling: &Pulling, reason: Reason) {
+        let mut hubs = self.hubs();
+        if !self.give_up(pulling) {
+            Self::take_out(&mut hubs, pulling.hub());
+            pulling.hub().set_state(HubState::Ended(reason));
         }
     }
 
-    /// Ends a stream for all its viewers, for this reason.
-    pub fn end(&self, hub: &Arc<Hub>, reason: Reason) {
-        Self::take_out(&mut self.hubs(), hub);
-        hub.set_state(HubState::Ended(reason));
+    /// A relay gives its stream up; whether somebody else has it now or is about to. Viewers come only
+    /// while `hubs` is locked, so that none counts on a relay that is at its end.
+    fn give_up(&self, pulling: &Pulling) -> bool {
+        let mut source = pulling.hub().source();
+        source.relay_left(pulling.number());
+        !source.is_free()
+    }
+
+    /// Ends a stream that this client publishes for all its viewers, for this reason.
+    pub fn end_published(&self, hub: &Arc<Hub>, number: u64, reason: Reason) {
+        let mut hubs = self.hubs();
+        let is_there = hub.source().is_publisher(number);
+        if is_there {
+            Self::take_out(&mut hubs, hub);
+            hub.set_state(HubState::Ended(reason));
+        }
     }
 
     fn take_out(hubs: &mut HashMap<HubKey, Entry>, hub: &Arc<Hub>) {

@@ -22,6 +22,7 @@ use contract::protocol::Ingress;
 use edge_core::admission::Door;
 use edge_core::session::Peer;
 use edge_core::upstream::{Absent, Upstreams};
+use tokio_util::task::TaskTracker;
 
 use crate::clock::now_ms;
 use crate::context::Context;
@@ -40,6 +41,8 @@ pub struct Plane {
     live: Live,
     upstreams: Arc<Mutex<Upstreams>>,
     absent: Arc<Mutex<Absent<HubKey>>>,
+    /// What is published through this edge: an orderly stop lets it come to its end.
+    pushes: TaskTracker,
 }
 
 impl Plane {
@@ -52,6 +55,7 @@ impl Plane {
             context,
             upstreams: Arc::default(),
             absent: Arc::default(),
+            pushes: TaskTracker::new(),
         }
     }
 
@@ -74,6 +78,12 @@ impl Plane {
             return None;
         };
         Some(driver::drive(self.clone(), socket, peer, record, gate))
+    }
+
+    /// Waits until all that was published has gone on to the servers behind; nothing more may come.
+    pub async fn settled(&self) {
+        self.pushes.close();
+        self.pushes.wait().await;
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -1,7 +1,7 @@
 //! One stream: its head, its state, who publishes it and how many watch.
 //!
-//! The invariants: one source at a time, a relay or a publisher; the state goes from waiting to
-//! live and ends once.
+//! The invariants: only its source appends, by a [`Pulling`] or a [`Publication`]; the state goes from
+//! waiting to live and ends once, and never back.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::shard::{self, Shard};
+use super::source::{PushEnd, RelayClaim, Source};
 use super::{Head, HubKey, Live, SeatHandle};
 use crate::clock::{Clock, now_ms};
 use crate::live::Seat;
@@ -61,16 +62,6 @@ pub struct Hub {
     shards: Vec<Mutex<Option<Shard>>>,
 }
 
-#[derive(Default)]
-struct Source {
-    next_hop: Option<HopTarget>,
-    publisher: Option<Publisher>,
-    /// How many publishers have come: who waits for one to come back sees whether one did.
-    publishers: u64,
-    /// The relay that pulls; cancelled when a publisher comes.
-    relay: Option<CancellationToken>,
-}
-
 impl Hub {
     pub(super) fn new(key: HubKey, clock: Clock, workers: usize) -> Self {
         Self {
@@ -87,7 +78,7 @@ impl Hub {
         }
     }
 
-    fn source(&self) -> MutexGuard<'_, Source> {
+    pub(super) fn source(&self) -> MutexGuard<'_, Source> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,7 +95,7 @@ impl Hub {
     }
 
     /// Appends a message of its source; the first one makes it live.
-    pub fn append(&self, message: Message) {
+    fn append(&self, message: Message) {
         if self.head.append(message) {
             self.state.send_if_modified(|state| match state {
                 HubState::Waiting(_) => {
@@ -128,10 +119,13 @@ impl Hub {
         *self.state.borrow()
     }
 
-    /// Changes how it stands; what is over stays so.
-    pub fn set_state(&self, state: HubState) {
+    /// Changes how it stands; what is over stays so, and what was there is not waited for again.
+    pub(super) fn set_state(&self, state: HubState) {
         self.state.send_if_modified(|known| {
-            let changes = !matches!(known, HubState::Ended(_)) && *known != state;
+            let changes = match (*known, state) {
+                (HubState::Ended(_), _) | (HubState::Live, HubState::Waiting(_)) => false,
+                (HubState::Waiting(_) | HubState::Live, _) => *known != state,
+            };
             if changes {
                 *known = state;
             }
@@ -150,16 +144,8 @@ impl Hub {
         self.viewers_changed.notified().await;
     }
 
-    /// Whether a client publishes it here.
-    #[must_use]
-    pub fn has_publisher(&self) -> bool {
-        self.source().publisher.is_some()
-    }
-
-    /// Whether nothing feeds it.
-    pub(super) fn is_abandoned(&self, publishers: u64) -> bool {
-        let source = self.source();
-        source.publisher.is_none() && source.relay.is_none() && source.publishers == publishers
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state(), HubState::Ended(_))
     }
 
     /// The server that its source goes through now.
@@ -168,35 +154,36 @@ impl Hub {
         self.source().next_hop
     }
 
-    /// Notes the server that its source goes through.
-    pub fn set_next_hop(&self, hop: HopTarget) {
-        self.source().next_hop = Some(hop);
-    }
-
-    /// For the one who is to start the relay, because nobody publishes and no relay runs: the token
-    /// by which it is told to give way.
-    pub(super) fn claim_relay(&self) -> Option<CancellationToken> {
+    /// A server took the stream of a publisher: from now on it is the source, and no relay is. The
+    /// number of its first message; `None` if it left meanwhile.
+    #[must_use]
+    pub fn publish(&self, number: u64, hop: HopTarget) -> Option<u64> {
         let mut source = self.source();
-        if source.publisher.is_some() || source.relay.is_some() {
-            return None;
-        }
-        let gives_way = CancellationToken::new();
-        source.relay = Some(gives_way.clone());
-        Some(gives_way)
-    }
-
-    pub(super) fn claim_publisher(&self, publisher: Publisher) -> Result<(), Publisher> {
-        let mut source = self.source();
-        if let Some(other) = &source.publisher {
-            return Err(other.clone());
-        }
-        if let Some(relay) = source.relay.take() {
-            relay.cancel();
+        source.publish(number).then(|| {
+            source.next_hop = Some(hop);
             self.head.cut();
+            self.head.next()
+        })
+    }
+
+    /// The stream's publisher goes through another server now.
+    pub fn publishes_through(&self, number: u64, hop: HopTarget) {
+        let mut source = self.source();
+        if source.is_publisher(number) {
+            source.next_hop = Some(hop);
         }
-        source.publisher = Some(publisher);
-        source.publishers += 1;
-        Ok(())
+    }
+
+    /// Notes how the newest push ends; how the one before it does, for who must wait for it.
+    #[must_use]
+    pub fn follow_push(&self, push: PushEnd) -> Option<PushEnd> {
+        self.source().follow_push(push)
+    }
+
+    /// How the newest push ends.
+    #[must_use]
+    pub fn push_end(&self) -> Option<PushEnd> {
+        self.source().push()
     }
 
     /// Seats a viewer with the worker that has the fewest, of as many as the stream needs.
@@ -226,7 +213,7 @@ impl StreamSource for Hub {
         }
         let figures = self.head.figures();
         let source = self.source();
-        let publisher: Option<SessionId> = source.publisher.as_ref().map(|one| one.session.id());
+        let publisher: Option<SessionId> = source.publisher().map(|one| one.session.id());
         Some(StreamState {
             app: self.key.app.to_string(),
             stream: self.key.stream.to_string(),
@@ -276,33 +263,102 @@ impl Drop for Subscription {
     }
 }
 
-/// A publisher's hold on a stream. When it is dropped the stream is given up: it ends if no other
-/// source takes it in the time for which its route holds viewers.
-pub struct Publication {
+/// A relay's hold on a stream: what it brings goes to the viewers until a publisher takes over. When it
+/// is dropped another relay may begin.
+pub struct Pulling {
     hub: Arc<Hub>,
     live: Live,
-    /// How long viewers stay for a publisher to come back.
-    hold: Duration,
-    /// The number of its first message: what stands before is from another source.
-    from: u64,
+    claim: RelayClaim,
+}
+
+impl Pulling {
+    pub(super) fn new(hub: Arc<Hub>, live: Live, claim: RelayClaim) -> Self {
+        Self { hub, live, claim }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.claim.number
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Fires when a publisher takes the stream over.
+    #[must_use]
+    pub fn gives_way(&self) -> CancellationToken {
+        self.claim.gives_way.clone()
+    }
+
+    /// When the publisher left that the viewers had before, if they had one.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.claim.left
+    }
+
+    /// Appends a message, unless a publisher has taken over.
+    pub fn append(&self, message: Message) {
+        // Held, so that nothing of it comes behind the publisher's first message.
+        let source = self.hub.source();
+        if source.is_relay(self.number()) {
+            self.hub.append(message);
+        }
+    }
+
+    /// Notes the server that it goes through.
+    pub fn goes_through(&self, hop: HopTarget) {
+        let mut source = self.hub.source();
+        if source.is_relay(self.number()) {
+            source.next_hop = Some(hop);
+        }
+    }
+
+    /// Says why nothing has come yet.
+    pub fn waits(&self, reason: Reason) {
+        self.hub.set_state(HubState::Waiting(Some(reason)));
+    }
+
+    /// Ends the stream for all its viewers, unless a publisher has it or is about to.
+    pub fn end(&self, reason: Reason) {
+        self.live.end_pulled(self, reason);
+    }
+
+    /// Closes the stream if nobody watches; false when somebody came meanwhile.
+    #[must_use]
+    pub fn leave_if_idle(&self) -> bool {
+        self.live.leave_if_idle(self)
+    }
+}
+
+impl Drop for Pulling {
+    fn drop(&mut self) {
+        self.hub.source().relay_left(self.number());
+    }
+}
+
+/// A publisher's hold on a stream. It begins when a server behind has taken the stream. When it is
+/// dropped the stream is given up.
+pub struct Publication {
+    hub: Arc<Hub>,
+    number: u64,
     over: CancellationToken,
 }
 
 impl Publication {
-    pub(super) fn new(hub: Arc<Hub>, live: Live, hold: Duration) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, number: u64) -> Self {
         Self {
-            from: hub.head.next(),
             hub,
-            live,
-            hold,
+            number,
             over: CancellationToken::new(),
         }
     }
 
-    /// The number of this publisher's first message.
+    /// The number by which the publisher is known to its stream.
     #[must_use]
-    pub fn from(&self) -> u64 {
-        self.from
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Fires when this publisher is done, whatever becomes of the stream.
@@ -316,27 +372,21 @@ impl Publication {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
+
+    /// Appends a message; only after the stream was taken.
+    pub fn append(&self, message: Message) {
+        self.hub.append(message);
+    }
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.over.cancel();
-        let publishers = {
-            let mut source = self.hub.source();
-            source.publisher = None;
-            source.publishers
-        };
-        self.hub.head.cut();
-        // There is no runtime left when the program comes to its end: nobody watches then.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if self.hub.viewers() > 0 => {
-                let (live, hub, hold) = (self.live.clone(), Arc::clone(&self.hub), self.hold);
-                runtime.spawn(async move {
-                    tokio::time::sleep(hold).await;
-                    live.end_if_abandoned(&hub, publishers);
-                });
-            }
-            Ok(_) | Err(_) => self.live.end_if_abandoned(&self.hub, publishers),
+        let now = self.hub.clock.now();
+        let mut source = self.hub.source();
+        if source.publisher_left(self.number, now) {
+            self.hub.head.cut();
         }
+        drop(source);
+        self.over.cancel();
     }
 }

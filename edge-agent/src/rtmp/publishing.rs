@@ -1,5 +1,5 @@
-//! A client that publishes: it takes the stream, which is forwarded to the server behind before it
-//! is told that it may go on.
+//! A client that publishes: the server behind is asked to take its stream before it is told that it may
+//! go on, and before any viewer gets it.
 //!
 //! An encoder that comes back while its old connection still looks alive takes over, if the route
 //! does not say otherwise: the old one is asked first, and has 2 s to answer (clients.md).
@@ -28,6 +28,11 @@ const STILL_THERE: Duration = Duration::from_secs(2);
 const GONE: Duration = Duration::from_secs(1);
 /// Probes that may wait for a publisher; chosen, because each waits for 2 s only.
 const PROBES: usize = 4;
+/// Those who may wait for one answer of a publisher, beside the probes that wait for room.
+const ASKING: usize = 64;
+/// What is read at most of a publisher that waits for the server's answer. Chosen, because encoders wait
+/// for it too, and so much is held of any client before it is let in.
+const HELD_BYTES: usize = 64 << 10;
 
 /// A client that publishes.
 pub(super) struct Publishing {
@@ -35,6 +40,8 @@ pub(super) struct Publishing {
     state: watch::Receiver<HubState>,
     /// The server's answer, until it came.
     answer: Option<oneshot::Receiver<Result<(), Reason>>>,
+    /// What the client sent meanwhile.
+    held: Vec<Message>,
     probes: mpsc::Receiver<oneshot::Sender<()>>,
     /// Those who asked whether it is still there.
     asking: Vec<oneshot::Sender<()>>,
@@ -75,8 +82,29 @@ impl Publishing {
                 self.answer = None;
                 Happened::Answered(answer)
             }
-            Some(probe) = self.probes.recv() => Happened::Probe(probe),
+            Some(probe) = self.probes.recv(), if self.asking.len() < ASKING => Happened::Probe(probe),
             reason = ended(&mut self.state) => Happened::Ended(reason),
+        }
+    }
+
+    /// Whether enough is held of what it sent before a server took its stream.
+    pub(super) fn is_full(&self) -> bool {
+        let held: usize = self.held.iter().map(|one| one.payload.len()).sum();
+        held >= HELD_BYTES
+    }
+
+    fn media(&mut self, message: Message) {
+        if self.answer.is_some() {
+            self.held.push(message);
+        } else {
+            self.publication.append(message);
+        }
+    }
+
+    /// A server took the stream.
+    fn started(&mut self) {
+        for message in std::mem::take(&mut self.held) {
+            self.publication.append(message);
         }
     }
 }
@@ -119,18 +147,14 @@ impl Driver {
             session: self.record.clone(),
             probe,
         };
-        let (hold, rule) = (way.hold(), way.live.second_publisher);
-        match self
-            .plane
-            .live
-            .publish(key.clone(), publisher.clone(), hold)
-        {
+        let rule = way.live.second_publisher;
+        match self.plane.live.publish(key.clone(), publisher.clone()) {
             Ok(publication) => self.begin(stream_id, publication, way, kind, probes),
             Err(Busy::Publisher(other)) => {
                 let live = self.plane.live.clone();
                 let work = async move {
                     give_way(rule, other).await?;
-                    live.publish(key, publisher, hold)
+                    live.publish(key, publisher)
                         .map_err(|Busy::Publisher(_)| Reason::StreamBusy)
                 };
                 let claim = Claim {
@@ -159,6 +183,7 @@ impl Driver {
             answer: Some(answer),
             probes,
             asking: Vec::new(),
+            held: Vec::new(),
         };
         let role = Role::Publishing(Box::new(publishing));
         self.roles.put(stream_id, role);
@@ -167,7 +192,7 @@ impl Driver {
     /// A message of a stream that the client publishes.
     pub(super) fn media(&mut self, message: Message) {
         match self.roles.get_mut(message.stream_id) {
-            Some(Role::Publishing(publishing)) => publishing.publication.hub().append(message),
+            Some(Role::Publishing(publishing)) => publishing.media(message),
             Some(Role::Claiming(claim)) => claim.held.push(message),
             Some(Role::Waiting(_) | Role::Playing(_) | Role::Opening(_) | Role::Watching(_))
             | None => {}
@@ -178,10 +203,11 @@ impl Driver {
         match happened {
             Happened::Claimed(claimed) => self.claimed(stream_id, claimed),
             Happened::Answered(Ok(())) => {
-                if let Some(Role::Publishing(publishing)) = self.roles.get(stream_id)
-                    && let Some(hop) = publishing.publication.hub().next_hop()
-                {
-                    self.record.update(|record| record.next_hop = Some(hop));
+                if let Some(Role::Publishing(publishing)) = self.roles.get_mut(stream_id) {
+                    publishing.started();
+                    if let Some(hop) = publishing.publication.hub().next_hop() {
+                        self.record.update(|record| record.next_hop = Some(hop));
+                    }
                 }
                 self.session.publish_started(stream_id);
             }
@@ -191,9 +217,13 @@ impl Driver {
             }
             Happened::Probe(asker) => {
                 if let Some(Role::Publishing(publishing)) = self.roles.get_mut(stream_id) {
+                    publishing.asking.retain(|one| !one.is_closed());
+                    // One answer is enough for all who wait.
+                    if publishing.asking.is_empty() {
+                        self.session.ping(self.plane.context.clock.now());
+                    }
                     publishing.asking.push(asker);
                 }
-                self.session.ping(self.plane.context.clock.now());
             }
             Happened::Ended(reason) => {
                 self.roles.take(stream_id);

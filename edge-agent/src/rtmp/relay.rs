@@ -12,17 +12,18 @@ mod push;
 pub(super) mod race;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use contract::reason::Reason;
 use rtmp::server::PublishKind;
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 
 pub(super) use fetch::Fetcher;
 
 use super::Plane;
 use super::way::Way;
-use crate::live::{Hub, Publication};
+use crate::live::{Publication, Pulling, PushEnd};
 
 /// Why a server behind does not serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,22 +46,30 @@ impl Failure {
     }
 }
 
-/// Starts pulling a stream into its hub, until it is to give way to a publisher.
-pub(super) fn pull(plane: &Plane, hub: &Arc<Hub>, way: Way, gives_way: CancellationToken) {
-    let (plane, hub) = (plane.clone(), Arc::clone(hub));
-    tokio::spawn(async move {
-        let cut = plane.context.stop.hard();
-        tokio::select! {
-            biased;
-            () = gives_way.cancelled() => {}
-            () = cut.cancelled() => {}
-            () = pull::run(&plane, &hub, way) => {}
-        }
-    });
+/// How long a publisher waits for the last words of the one before. Chosen, because a server that is well
+/// takes them at once, and who takes a stream over does not wait for the backlog of a connection that is
+/// given up.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Starts pulling a stream for its viewers, until it is to give way to a publisher.
+pub(super) fn pull(plane: &Plane, pulling: Pulling, way: Way) {
+    let plane = plane.clone();
+    tokio::spawn(async move { pulled(&plane, pulling, way).await });
 }
 
-/// Starts forwarding a published stream from its hub, until its publisher is done. The answer says whether a server took it; if
-/// none goes on taking it later, the hub ends.
+async fn pulled(plane: &Plane, pulling: Pulling, way: Way) {
+    let (cut, gives_way) = (plane.context.stop.hard(), pulling.gives_way());
+    tokio::select! {
+        biased;
+        () = gives_way.cancelled() => {}
+        () = cut.cancelled() => {}
+        () = pull::run(plane, &pulling, way) => {}
+    }
+}
+
+/// Starts forwarding a published stream from its hub, until its publisher is done. The answer says
+/// whether a server took it, and the hub goes by it from then on; if none goes on taking it later, the hub
+/// ends. Viewers who are left when the publisher is gone get the stream from where it comes then.
 pub(super) fn push(
     plane: &Plane,
     publication: &Publication,
@@ -69,17 +78,44 @@ pub(super) fn push(
 ) -> oneshot::Receiver<Result<(), Reason>> {
     let (answer, answered) = oneshot::channel();
     let (plane, hub) = (plane.clone(), Arc::clone(publication.hub()));
+    let end = PushEnd::default();
+    let before = hub.follow_push(end.clone());
+    let over = publication.over();
     let published = push::Published {
-        from: publication.from(),
+        number: publication.number(),
         kind,
-        over: publication.over(),
+        over: over.clone(),
+        hurry: end.hurry,
     };
+    let waited_for = plane.pushes.token();
     tokio::spawn(async move {
         let cut = plane.context.stop.hard();
+        let ended = end.ended.drop_guard();
+        let work = async {
+            wait_for(before).await;
+            push::run(&plane, &hub, &way, published, answer).await;
+        };
         tokio::select! {
-            () = cut.cancelled() => {}
-            () = push::run(&plane, &hub, &way, published, answer) => {}
+            () = cut.cancelled() => return,
+            () = work => {}
+        }
+        drop((ended, waited_for));
+        tokio::select! {
+            () = cut.cancelled() => return,
+            () = over.cancelled() => {}
+        }
+        if let Some(pulling) = plane.live.resume(&hub) {
+            pulled(&plane, pulling, way).await;
         }
     });
     answered
+}
+
+/// Waits until the push before has said its last words: a server takes a stream from one at a time.
+async fn wait_for(before: Option<PushEnd>) {
+    let Some(before) = before else { return };
+    if timeout(FAREWELL, before.ended.cancelled()).await.is_err() {
+        before.hurry.cancel();
+        before.ended.cancelled().await;
+    }
 }

@@ -118,12 +118,14 @@ impl Roles {
         self.all.iter_mut().map(|(_, role)| role)
     }
 
-    /// Whether a stream is being taken from another client: its publisher's messages wait in the
-    /// socket meanwhile.
+    /// Whether a stream is being taken from another client, or waits for a server that takes it: its
+    /// publisher's messages wait in the socket meanwhile.
     pub(super) fn are_claiming(&self) -> bool {
-        self.all
-            .iter()
-            .any(|(_, role)| matches!(role, Role::Claiming(_)))
+        self.all.iter().any(|(_, role)| match role {
+            Role::Claiming(_) => true,
+            Role::Publishing(publishing) => publishing.is_full(),
+            Role::Waiting(_) | Role::Playing(_) | Role::Opening(_) | Role::Watching(_) => false,
+        })
     }
 
     /// The message stream whose media a worker writes to the socket, if one does.

@@ -130,8 +130,8 @@ impl Driver {
         let (subscription, starts) = self.plane.live.subscribe(key);
         subscription.hub().head().set_gather_ms(way.live.gather_ms);
         let wait = Duration::from_millis(way.live.wait_ms.into());
-        if let Some(gives_way) = starts {
-            relay::pull(&self.plane, subscription.hub(), way, gives_way);
+        if let Some(pulling) = starts {
+            relay::pull(&self.plane, pulling, way);
         }
         let mut state = subscription.hub().watch();
         let now_is = *state.borrow_and_update();

@@ -19,7 +19,7 @@ use support::{Client, Edge, FakeOrigin, deny_all, eventually, picture, snapshot}
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Sends pictures from the origin until nobody listens any more.
-fn feed(origin: &FakeOrigin) -> tokio::task::JoinHandle<()> {
+pub(crate) fn feed(origin: &FakeOrigin) -> tokio::task::JoinHandle<()> {
     let media = origin.media.clone();
     tokio::spawn(async move {
         let mut pace = tokio::time::interval(Duration::from_millis(10));

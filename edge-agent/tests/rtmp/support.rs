@@ -30,7 +30,7 @@ use rtmp::{Limits, Message, MessageKind, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{broadcast, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Longer than anything here may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
@@ -40,10 +40,29 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
 pub(crate) struct Manner {
     /// It says no to them.
     pub(crate) refuses: AtomicBool,
+    /// It takes a stream from one at a time.
+    pub(crate) takes_one: AtomicBool,
+    publishers: AtomicUsize,
     /// It answers them only when this is no longer set.
     pub(crate) dawdles: watch::Sender<bool>,
     /// It asks them again and again whether they are there, and reads little at a time.
     pub(crate) pings: AtomicBool,
+}
+
+/// One who publishes to an origin, until its connection is gone.
+struct Publisher(Arc<Manner>);
+
+impl Publisher {
+    fn of(manner: &Arc<Manner>) -> Self {
+        manner.publishers.fetch_add(1, Ordering::SeqCst);
+        Self(manner.clone())
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.0.publishers.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Bytes that an origin takes at once: little enough that messages are written in part.
@@ -112,9 +131,11 @@ async fn serve(
     media: broadcast::Sender<Message>,
 ) {
     let mut session = server::Session::new(Limits::default(), Duration::ZERO);
+    let began = Instant::now();
     let mut buffer = vec![0; SMALL];
     let mut publishing = Vec::new();
     let mut turns = 0_usize;
+    let mut published_here = None;
     let mut dawdles = manner.dawdles.subscribe();
     let mut playing: Option<broadcast::Receiver<Message>> = None;
     loop {
@@ -144,10 +165,13 @@ async fn serve(
         }
         if !*dawdles.borrow_and_update() {
             for stream_id in publishing.drain(..) {
-                if manner.refuses.load(Ordering::SeqCst) {
+                let taken = manner.publishers.load(Ordering::SeqCst) > 0;
+                let busy = taken && manner.takes_one.load(Ordering::SeqCst);
+                if busy || manner.refuses.load(Ordering::SeqCst) {
                     let code = "NetStream.Publish.BadName";
                     session.status(stream_id, "error", code, "no", Vec::new());
                 } else {
+                    published_here.get_or_insert_with(|| Publisher::of(&manner));
                     session.accept_publish(stream_id);
                 }
             }
@@ -171,12 +195,12 @@ async fn serve(
             read = socket.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(count) => {
-                    if session.handle(&buffer[..count], Duration::ZERO).is_err() {
+                    if session.handle(&buffer[..count], began.elapsed()).is_err() {
                         return;
                     }
                     turns += 1;
                     if manner.pings.load(Ordering::SeqCst) && turns.is_multiple_of(TURNS) {
-                        session.ping(Duration::ZERO);
+                        session.ping(began.elapsed());
                     }
                 }
             },
@@ -315,6 +339,8 @@ pub(crate) fn deny_all() -> Rule {
 pub(crate) struct Client {
     socket: TcpStream,
     pub(crate) session: client::Session,
+    /// Times that it said something by itself.
+    pub(crate) said: usize,
     closed: bool,
 }
 
@@ -325,6 +351,7 @@ impl Client {
         Self {
             socket,
             session: client::Session::new(options, Limits::default(), Duration::ZERO),
+            said: 0,
             closed: false,
         }
     }
@@ -353,6 +380,7 @@ impl Client {
             while let Some(output) = self.session.poll_output() {
                 match output {
                     client::Output::Send(bytes) => {
+                        self.said += 1;
                         // The edge may have closed already; what it said before still counts.
                         let _ = self.socket.write_all(&bytes).await;
                     }

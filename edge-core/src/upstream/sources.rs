@@ -122,6 +122,16 @@ impl Sources {
         sources
     }
 
+    /// The same for viewers whose publisher left at this time: they are held from then on.
+    #[must_use]
+    pub fn resumed(order: &[NextHop], hold: Duration, left: Duration) -> Self {
+        Self {
+            last: Some(left),
+            over: true,
+            ..Self::new(order, hold, left)
+        }
+    }
+
     /// Takes what a server said.
     pub fn handle(&mut self, hop: NextHop, said: Said, now: Duration) {
         if self.ended || self.feed(hop).is_none_or(|feed| !feed.is_asked()) {

@@ -204,6 +204,11 @@ impl Link {
         self.conn.flush().await.map_err(|_| Failure::Unreachable)
     }
 
+    /// Hangs up at once: what is still to be sent is lost, and the server knows it now.
+    pub(super) fn reset(self) {
+        self.conn.reset();
+    }
+
     /// Ends what was done, says so and hangs up.
     pub(super) async fn close(mut self) {
         self.session.close();

@@ -11,11 +11,11 @@ use contract::routing::NextHop;
 use edge_core::upstream::{Output, Said, Sources};
 use futures_util::StreamExt;
 use futures_util::stream::SelectAll;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::feed::{self, Feed};
-use crate::live::{Hub, HubState};
+use crate::live::{Hub, HubState, Pulling};
 use crate::rtmp::Plane;
 use crate::rtmp::way::{Way, target};
 
@@ -24,6 +24,7 @@ const IDLE: Duration = Duration::from_secs(10);
 
 struct Pull<'a> {
     plane: &'a Plane,
+    pulling: &'a Pulling,
     hub: &'a Arc<Hub>,
     way: Arc<Way>,
     sources: Sources,
@@ -33,13 +34,25 @@ struct Pull<'a> {
     idle: Option<Duration>,
 }
 
-pub(super) async fn run(plane: &Plane, hub: &Arc<Hub>, way: Way) {
+pub(super) async fn run(plane: &Plane, pulling: &Pulling, way: Way) {
+    let hub = pulling.hub();
+    if let Some(push) = hub.push_end().filter(|_| pulling.left().is_some()) {
+        // What it says last would come back as news.
+        let _ = timeout(way.hold(), push.ended.cancelled()).await;
+    }
     let now = plane.context.clock.now();
     let order = plane.upstreams().order(way.next(), now);
-    let from = plane.absent().may_be_asked(hub.key(), now);
+    let sources = match pulling.left() {
+        Some(left) => Sources::resumed(&order, way.hold(), left),
+        None => {
+            let from = plane.absent().may_be_asked(hub.key(), now);
+            Sources::new(&order, way.hold(), from)
+        }
+    };
     let mut pull = Pull {
-        sources: Sources::new(&order, way.hold(), from),
+        sources,
         plane,
+        pulling,
         hub,
         way: Arc::new(way),
         feeds: SelectAll::new(),
@@ -106,12 +119,12 @@ impl Pull<'_> {
                 }
                 Output::Through(hop) => {
                     tracing::debug!(upstream = ?hop, "stream is taken from this server");
-                    self.hub.set_next_hop(target(hop));
+                    self.pulling.goes_through(target(hop));
                 }
-                Output::Pass(message) => self.hub.append(message),
-                Output::Waits(reason) => self.hub.set_state(HubState::Waiting(Some(reason))),
+                Output::Pass(message) => self.pulling.append(message),
+                Output::Waits(reason) => self.pulling.waits(reason),
                 Output::End(reason) => {
-                    self.plane.live.end(self.hub, reason);
+                    self.pulling.end(reason);
                     return true;
                 }
             }
@@ -126,7 +139,7 @@ impl Pull<'_> {
             return false;
         }
         let idle = *self.idle.get_or_insert(now);
-        idle + self.linger() <= now && self.plane.live.close_if_idle(self.hub)
+        idle + self.linger() <= now && self.pulling.leave_if_idle()
     }
 
     fn linger(&self) -> Duration {

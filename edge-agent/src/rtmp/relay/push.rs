@@ -41,12 +41,14 @@ enum Left {
 
 /// What is forwarded.
 pub(super) struct Published {
-    /// The number of the publisher's first message.
-    pub(super) from: u64,
+    /// The number by which the hub knows the publisher.
+    pub(super) number: u64,
     /// Live, record or append.
     pub(super) kind: PublishKind,
     /// Fires when the publisher is done.
     pub(super) over: CancellationToken,
+    /// Fires when another publisher waits for the end of this one.
+    pub(super) hurry: CancellationToken,
 }
 
 pub(super) async fn run(
@@ -56,34 +58,45 @@ pub(super) async fn run(
     published: Published,
     answer: oneshot::Sender<Result<(), Reason>>,
 ) {
-    let Published { from, kind, over } = published;
+    let Published {
+        number,
+        kind,
+        ref over,
+        ..
+    } = published;
     let mut answer = Some(answer);
     let mut retry = Retry::default();
     let mut lost: Option<Instant> = None;
     loop {
         let now = plane.context.clock.now();
         let order = plane.upstreams().order(way.next(), now);
-        let opened = race::first(order, No::IsNo, |next| open(plane, way, next, kind)).await;
+        let opened = tokio::select! {
+            () = over.cancelled() => return,
+            opened = race::first(order, No::IsNo, |next| open(plane, way, next, kind)) => opened,
+        };
         match opened {
             Ok((next, (link, stream_id))) => {
-                hub.set_next_hop(target(next));
                 let first = answer.take();
                 let form = Form {
                     stream_id,
                     upstream: true,
                 };
-                let cursor = if first.is_some() {
-                    hub.head().join_at(from, form)
-                } else {
-                    hub.head().join(form)
+                let cursor = match first {
+                    Some(answer) => {
+                        let from = hub.publish(number, target(next));
+                        let told = answer.send(Ok(())).is_ok();
+                        let Some(from) = from.filter(|_| told) else {
+                            return link.close().await;
+                        };
+                        hub.head().join_at(from, form)
+                    }
+                    None => {
+                        hub.publishes_through(number, target(next));
+                        hub.head().join(form)
+                    }
                 };
-                if let Some(answer) = first
-                    && answer.send(Ok(())).is_err()
-                {
-                    return link.close().await;
-                }
                 let opened_at = Instant::now();
-                match forward(plane, hub, link, cursor, &over).await {
+                match forward(plane, hub, link, cursor, &published).await {
                     Left::Done => return,
                     Left::Lost => {
                         plane.upstreams().failed(next, plane.context.clock.now());
@@ -107,9 +120,11 @@ pub(super) async fn run(
             return;
         }
         if lost.is_some_and(|since| since.elapsed() >= HELD) {
-            return plane.live.end(hub, Reason::OriginUnreachable);
+            return plane
+                .live
+                .end_published(hub, number, Reason::OriginUnreachable);
         }
-        sleep(retry.next_wait()).await;
+        let _ = timeout(retry.next_wait(), over.cancelled()).await;
     }
 }
 
@@ -160,8 +175,9 @@ async fn forward(
     hub: &Arc<Hub>,
     mut link: Link,
     mut cursor: Cursor,
-    over: &CancellationToken,
+    published: &Published,
 ) -> Left {
+    let Published { over, hurry, .. } = published;
     let clock = plane.context.clock;
     let mut changes = hub.head().watch();
     let mut ring = Ring::default();
@@ -207,6 +223,10 @@ async fn forward(
             step = link.write_or_hear(due) => step,
             _ = changes.changed(), if !writing => Ok(Progress::Wrote(0)),
             () = over.cancelled(), if ends.is_none() => Ok(Progress::Wrote(0)),
+            () = hurry.cancelled() => {
+                link.reset();
+                return Left::Done;
+            }
             () = sleep(wait) => Ok(Progress::Wrote(0)),
         };
         match step {

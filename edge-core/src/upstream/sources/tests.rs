@@ -272,6 +272,26 @@ fn a_stream_that_is_nowhere_is_asked_for_less_and_less_and_the_reason_is_known()
 }
 
 #[test]
+fn viewers_whose_publisher_left_are_held_from_then_on_and_get_what_comes_meanwhile() {
+    let check = |server: Server, comes_at: u64, expected: Option<u64>| {
+        let mut world = World::new(&[server]);
+        world.now = ms(1_000);
+        world.sources = Sources::resumed(&[origin(1)], ms(2_000), ms(1_000));
+        world.runs(comes_at);
+        world.turns(0, Brings);
+        world.runs(5_000);
+        let ended = world.ended.map(|(at, _)| at);
+        assert_eq!(ended, expected.map(ms), "{server:?} {comes_at}");
+        assert!(world.waits.is_none(), "it was there");
+        assert_eq!(world.passed.is_empty(), ended.is_some());
+    };
+    check(Brings, 0, None);
+    check(Silent, 1_900, None);
+    check(Silent, 2_500, Some(3_000));
+    check(Refuses, 3_000, Some(3_000));
+}
+
+#[test]
 fn only_a_question_that_was_answered_with_no_or_silence_is_in_vain() {
     let check = |servers: &[Server], from: u64, span: u64, expected: bool| {
         let mut world = World::new(servers);
