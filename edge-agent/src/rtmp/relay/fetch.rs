@@ -210,6 +210,9 @@ impl Work {
     async fn open(&self, next: NextHop, start: u32) -> Result<Opened, Failure> {
         let limits = Limits {
             command_size: DATA_BYTES,
+            // Sound comes in small messages, and hours of it within a second: what bounds a fetch is
+            // how fast it is read.
+            tiny_chunks: u32::MAX,
             ..Limits::default()
         };
         let mut link = Link::open_within(&self.plane, &self.way, next, limits).await?;
