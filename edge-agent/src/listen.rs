@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
 use crate::rtmp::{Gate, Plane};
+use crate::sessions::{Totals, TurnedAway};
 use crate::socket::Socket;
 use crate::stop::Stop;
 
@@ -36,6 +37,7 @@ const COMPLAINT: Duration = Duration::from_secs(1);
 pub struct RtmpDoor {
     plane: Plane,
     addresses: Addresses,
+    totals: Totals,
     stop: Stop,
 }
 
@@ -45,6 +47,7 @@ impl RtmpDoor {
     pub fn new(context: Context) -> Self {
         Self {
             stop: context.stop.clone(),
+            totals: context.totals.clone(),
             plane: Plane::new(context),
             addresses: Addresses::default(),
         }
@@ -71,6 +74,7 @@ impl RtmpDoor {
                 }
             };
             let Some(permit) = self.addresses.enter(addr) else {
+                self.totals.turned_away(TurnedAway::Address);
                 tracing::debug!(client.addr = %addr, "connection closed: too many before admission");
                 continue;
             };
@@ -120,6 +124,7 @@ impl RtmpDoor {
             }
             Err(error) => {
                 let addr = came.addr;
+                self.totals.turned_away(TurnedAway::Tls);
                 tracing::debug!(client.addr = %addr, %error, "connection closed: no TLS handshake");
             }
         }

@@ -74,7 +74,7 @@ impl Plane {
             port,
         };
         let Some(record) = self.context.sessions.begin(addr, ingress) else {
-            tracing::warn!("connection closed: too many sessions");
+            tracing::debug!(client.addr = %addr, "connection closed: too many sessions");
             return None;
         };
         Some(driver::drive(self.clone(), socket, peer, record, gate))

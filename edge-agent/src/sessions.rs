@@ -25,7 +25,7 @@ use edge_core::limit::Moved;
 use session::Inner;
 pub use session::Session;
 use tokio::time::{MissedTickBehavior, interval};
-pub use totals::{RouteCounts, Totals};
+pub use totals::{RouteCounts, Totals, TurnedAway};
 
 use crate::clock::now_ms;
 use crate::journal::Journal;
@@ -128,6 +128,7 @@ impl Sessions {
         let inner = Arc::new(Inner::new(addr, ingress, now_ms()));
         let mut state = self.state();
         if state.live_by_id.len() >= MAX_SESSIONS {
+            self.totals().turned_away(TurnedAway::Sessions);
             return None;
         }
         state.live_by_id.insert(inner.id(), Arc::clone(&inner));

@@ -8,12 +8,15 @@ use std::time::Duration;
 use contract::counts::{CacheCounts, Totals};
 use contract::id::WebhookId;
 use contract::limit::LimitKind;
+use contract::reason::Reason;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::sessions::TurnedAway;
 
 /// What the metrics say at a moment.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +25,10 @@ pub struct Figures {
     pub totals: Totals,
     /// Sessions now.
     pub sessions: usize,
+    /// Sessions that were let in and are over since the agent was started, by why.
+    pub ended: Vec<(Reason, u64)>,
+    /// Connections that were closed before they became sessions since then, by why.
+    pub turned_away: Vec<(TurnedAway, u64)>,
     /// Records of ended sessions that no report took.
     pub forgotten: u64,
     /// Entries of the session log that could not be written.
@@ -185,6 +192,30 @@ fn sessions(registry: &mut Registry, figures: &Figures) {
         refused.get_or_create(&label).inc_by(*count);
     }
     registry.register("sessions_refused", "Sessions refused, by reason", refused);
+    let ended = Family::<ByReason, Counter>::default();
+    for (reason, count) in &figures.ended {
+        let label = ByReason {
+            reason: Text(reason.code().to_owned()),
+        };
+        ended.get_or_create(&label).inc_by(*count);
+    }
+    registry.register(
+        "sessions_ended",
+        "Sessions that were let in and are over since the agent was started, by reason",
+        ended,
+    );
+    let turned_away = Family::<ByReason, Counter>::default();
+    for (why, count) in &figures.turned_away {
+        let label = ByReason {
+            reason: Text(why.code().to_owned()),
+        };
+        turned_away.get_or_create(&label).inc_by(*count);
+    }
+    registry.register(
+        "connections_turned_away",
+        "Connections closed before they became sessions since the agent was started, by reason",
+        turned_away,
+    );
     let limited = Family::<ByLimit, Counter>::default();
     for ((of, kind), count) in &figures.limits {
         let label = ByLimit {
@@ -370,7 +401,6 @@ fn link(registry: &mut Registry, figures: &Figures) {
 mod tests {
     use super::*;
     use contract::id::RouteId;
-    use contract::reason::Reason;
 
     #[test]
     fn figures_stand_in_the_text_with_their_labels() {
@@ -380,6 +410,9 @@ mod tests {
         };
         let totals = &mut figures.totals;
         totals.sessions_refused.insert(Reason::NoRoute, 2);
+        figures.ended = vec![(Reason::TooSlow, 4)];
+        figures.turned_away = vec![(TurnedAway::Address, 6)];
+        let totals = &mut figures.totals;
         let route = RouteId::from_bits(1);
         totals.cache.entry(route).or_default().hits = 5;
         let webhook = WebhookId::from_bits(1);
@@ -388,6 +421,8 @@ mod tests {
         for line in [
             "weir_edge_sessions 3".to_owned(),
             "weir_edge_sessions_refused_total{reason=\"no_route\"} 2".to_owned(),
+            "weir_edge_sessions_ended_total{reason=\"too_slow\"} 4".to_owned(),
+            "weir_edge_connections_turned_away_total{reason=\"address\"} 6".to_owned(),
             format!(
                 "weir_edge_webhook_questions_total{{webhook=\"{webhook}\",answer=\"silent\"}} 7"
             ),

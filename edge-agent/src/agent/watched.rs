@@ -49,6 +49,8 @@ impl Watched for EdgeWatched {
         Figures {
             totals: self.context.totals.counts(),
             sessions: self.context.sessions.count(),
+            ended: self.context.totals.ended_by_reason(),
+            turned_away: self.context.totals.turned_away_by_reason(),
             forgotten: self.context.sessions.forgotten(),
             unlogged: self.context.sessions.journal().map_or(0, Journal::lost),
             limits: self.context.limits.refused(),

@@ -328,6 +328,8 @@ impl Handle {
         };
         if state == SessionState::Refused {
             self.sessions.totals().refused(reason);
+        } else {
+            self.sessions.totals().ended(reason);
         }
         self.sessions.over(record);
     }

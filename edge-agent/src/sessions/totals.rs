@@ -15,11 +15,40 @@ pub struct Totals {
     shared: Arc<Counters>,
 }
 
+/// Why a connection was closed before it became a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TurnedAway {
+    /// Its address has too many that are not admitted yet.
+    Address,
+    /// The edge has too many sessions.
+    Sessions,
+    /// The TLS handshake failed, or did not end in its time.
+    Tls,
+}
+
+impl TurnedAway {
+    const ALL: [Self; 3] = [Self::Address, Self::Sessions, Self::Tls];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Sessions => "sessions",
+            Self::Tls => "tls",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Counters {
     admitted: AtomicU64,
     /// By the place of the reason in [`Reason::ALL`].
     refused: Vec<AtomicU64>,
+    /// Sessions that were let in and are over, in the same way.
+    ended: Vec<AtomicU64>,
+    /// By the place in [`TurnedAway::ALL`].
+    turned_away: [AtomicU64; TurnedAway::ALL.len()],
     received: AtomicU64,
     sent: AtomicU64,
     relays: AtomicU64,
@@ -31,6 +60,8 @@ impl Default for Counters {
         Self {
             admitted: AtomicU64::default(),
             refused: Reason::ALL.iter().map(|_| AtomicU64::default()).collect(),
+            ended: Reason::ALL.iter().map(|_| AtomicU64::default()).collect(),
+            turned_away: Default::default(),
             received: AtomicU64::default(),
             sent: AtomicU64::default(),
             relays: AtomicU64::default(),
@@ -122,10 +153,36 @@ impl Totals {
     }
 
     pub(super) fn refused(&self, reason: Reason) {
-        let place = Reason::ALL.iter().position(|known| *known == reason);
-        if let Some(counter) = place.and_then(|place| self.shared.refused.get(place)) {
+        add_one(&self.shared.refused, reason);
+    }
+
+    pub(super) fn ended(&self, reason: Reason) {
+        add_one(&self.shared.ended, reason);
+    }
+
+    /// A connection was closed before it became a session.
+    pub fn turned_away(&self, why: TurnedAway) {
+        let counters = TurnedAway::ALL.iter().zip(&self.shared.turned_away);
+        for (_, counter) in counters.filter(|(known, _)| **known == why) {
             counter.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Sessions that were let in and are over since this run began, by why.
+    #[must_use]
+    pub fn ended_by_reason(&self) -> Vec<(Reason, u64)> {
+        let counts = Reason::ALL.iter().zip(&self.shared.ended);
+        let counts = counts.map(|(reason, counter)| (*reason, counter.load(Relaxed)));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Connections that were closed before they became sessions since this run began, by why.
+    #[must_use]
+    pub fn turned_away_by_reason(&self) -> Vec<(TurnedAway, u64)> {
+        let counts = TurnedAway::ALL.iter().zip(&self.shared.turned_away);
+        counts
+            .map(|(why, counter)| (*why, counter.load(Relaxed)))
+            .collect()
     }
 
     pub(super) fn received(&self, bytes: u64) {
@@ -134,6 +191,13 @@ impl Totals {
 
     pub(super) fn sent(&self, bytes: u64) {
         self.shared.sent.fetch_add(bytes, Relaxed);
+    }
+}
+
+fn add_one(counters: &[AtomicU64], reason: Reason) {
+    let place = Reason::ALL.iter().position(|known| *known == reason);
+    if let Some(counter) = place.and_then(|place| counters.get(place)) {
+        counter.fetch_add(1, Relaxed);
     }
 }
 
