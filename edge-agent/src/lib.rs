@@ -3,6 +3,7 @@
 //! Decisions are made by `edge-core` and `contract`; this crate moves the bytes they speak of. It
 //! never imports the server: all it shares with it is `contract`.
 
+pub mod addresses;
 pub mod agent;
 pub mod clock;
 pub mod config;

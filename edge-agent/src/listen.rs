@@ -1,11 +1,10 @@
 //! Accept loops: sockets come in, each with its options set and counted against its address until
 //! its client is admitted; those of a TLS listener shake hands first; the rest is the plane's.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::protocol::Ingress;
@@ -17,14 +16,13 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::{Addresses, Permit};
 use crate::context::Context;
 use crate::rtmp::{Gate, Plane};
 use crate::sessions::{Totals, TurnedAway};
 use crate::socket::Socket;
 use crate::stop::Stop;
 
-/// Connections of one address before admission (laws.md, 6).
-const PER_ADDRESS: usize = 256;
 /// How long a client may take for the handshake of TLS (laws.md, 6).
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long to wait when the machine has no socket to give.
@@ -186,68 +184,4 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
     SockRef::from(socket).set_send_buffer_size(SEND_BUFFER)
 }
 
-/// Connections that are not admitted yet, by address.
-#[derive(Clone, Default)]
-struct Addresses {
-    counts_by_addr: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-impl Addresses {
-    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.counts_by_addr
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self, addr: IpAddr) -> Option<Permit> {
-        let mut counts = self.counts();
-        let count = counts.entry(addr).or_default();
-        if *count >= PER_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        Some(Permit {
-            addresses: self.clone(),
-            addr,
-        })
-    }
-}
-
-/// One connection before admission.
-struct Permit {
-    addresses: Addresses,
-    addr: IpAddr,
-}
-
 impl Gate for Permit {}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut counts = self.addresses.counts();
-        if let Some(count) = counts.get_mut(&self.addr) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.addr);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_a_bound_until_its_clients_are_admitted() {
-        let addresses = Addresses::default();
-        let addr: IpAddr = "192.0.2.1".parse().unwrap();
-        let held: Vec<Permit> = (0..PER_ADDRESS)
-            .map(|_| addresses.enter(addr).unwrap())
-            .collect();
-        assert!(addresses.enter(addr).is_none());
-        assert!(addresses.enter("192.0.2.2".parse().unwrap()).is_some());
-        drop(held);
-        assert!(addresses.enter(addr).is_some());
-    }
-}

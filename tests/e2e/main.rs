@@ -16,6 +16,7 @@ mod enhanced;
 mod explicit;
 mod failover;
 mod fanout;
+mod fills;
 mod freshness;
 mod house;
 mod key_sets;

@@ -73,6 +73,7 @@ const EDGE_AGENT: Layers = Layers {
         (
             "listen",
             &[
+                "addresses",
                 "clock",
                 "context",
                 "control",
@@ -110,6 +111,7 @@ const EDGE_AGENT: Layers = Layers {
         (
             "web",
             &[
+                "addresses",
                 "clock",
                 "context",
                 "control",
@@ -183,6 +185,7 @@ const EDGE_AGENT: Layers = Layers {
                 "telemetry",
             ],
         ),
+        ("addresses", &[]),
         ("limits", &["clock", "sessions"]),
         ("sessions", &["clock", "journal", "telemetry"]),
         ("journal", &[]),

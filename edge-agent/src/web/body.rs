@@ -1,6 +1,8 @@
 //! Bodies of answers: from nothing, from memory, from a fill, from an origin; counted as they go.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use futures_util::stream;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use hyper::body::Incoming;
 
 use super::fill::{BrokeOff, Reader};
 use super::slices::SliceReader;
@@ -96,6 +99,84 @@ pub(super) fn chain(bodies: Vec<AnyBody>) -> AnyBody {
         }
     });
     StreamBody::new(frames).boxed_unsync()
+}
+
+/// A body that can be offered again as long as nothing was taken from it; clones are the same.
+#[derive(Clone)]
+pub(super) struct Lent {
+    body: Arc<Mutex<AnyBody>>,
+    begun: Arc<AtomicBool>,
+}
+
+impl Lent {
+    pub(super) fn new(body: AnyBody) -> Self {
+        Self {
+            body: Arc::new(Mutex::new(body)),
+            begun: Arc::default(),
+        }
+    }
+
+    /// Whether something was asked of it.
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, AnyBody> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Body for Lent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.begun.store(true, Ordering::Release);
+        Pin::new(&mut *self.lock()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.lock().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.lock().size_hint()
+    }
+}
+
+/// A client's body, counted for its session; what is known of its length is told on.
+pub(super) struct Received {
+    pub(super) body: Incoming,
+    pub(super) session: Session,
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.session.add_received(data.len() as u64);
+        }
+        polled.map_err(BodyError::from)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A body that counts what is taken from it, for its session and its route.

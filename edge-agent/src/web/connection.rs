@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::Web;
 use super::door::Visit;
 use super::stall::Stalling;
+use crate::addresses::Addresses;
 
 /// The most connections at once; chosen, because each costs two descriptors and some buffers.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -30,12 +31,13 @@ const MAX_FIELDS: usize = 100;
 pub(super) async fn accept(web: Web, listener: TcpListener) {
     let stop = web.shared.context.stop.clone();
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let addresses = Addresses::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = next(&listener, &room) => {
                 if let Some((stream, permit)) = accepted {
-                    connections.spawn(serve(web.clone(), stream, permit));
+                    connections.spawn(serve(web.clone(), stream, addresses.clone(), permit));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -62,13 +64,18 @@ async fn next(
     }
 }
 
-async fn serve(web: Web, stream: TcpStream, permit: OwnedSemaphorePermit) {
+async fn serve(web: Web, stream: TcpStream, addresses: Addresses, permit: OwnedSemaphorePermit) {
     let Ok(peer) = stream.peer_addr() else {
+        return;
+    };
+    let addr = peer.ip().to_canonical();
+    let Some(before_admission) = addresses.enter(addr) else {
+        tracing::debug!(client.addr = %addr, "connection closed: too many before admission");
         return;
     };
     // A connection that cannot be set so is a little slower, and no worse.
     let _ = stream.set_nodelay(true);
-    let visit = Arc::new(Visit::new(web, peer.ip()));
+    let visit = Arc::new(Visit::new(web, addr, before_admission));
     let answering = Arc::clone(&visit);
     let service = service_fn(move |request| {
         let visit = Arc::clone(&answering);

@@ -24,10 +24,11 @@ use tokio::sync::watch;
 use super::Web;
 use super::answer;
 use super::asked::{Asked, Unreadable};
-use super::body::{self, AnyBody, Counted};
+use super::body::{AnyBody, Counted, Received};
 use super::forward::Asker;
 use super::job::Job;
 use super::proxy;
+use crate::addresses::Permit;
 use crate::clock::now_ms;
 use crate::control::Settings;
 use crate::sessions::{RouteCounts, Session};
@@ -49,6 +50,8 @@ struct State {
     facts: Option<Facts>,
     /// It was asked who it is, and has not said.
     challenged: bool,
+    /// It counts against its address until a request is let in.
+    before_admission: Option<Permit>,
 }
 
 /// Why a request is not let in.
@@ -80,11 +83,14 @@ impl From<Unreadable> for Refused {
 }
 
 impl Visit {
-    pub(super) fn new(web: Web, peer: IpAddr) -> Self {
+    pub(super) fn new(web: Web, peer: IpAddr, before_admission: Permit) -> Self {
         Self {
             web,
-            peer: peer.to_canonical(),
-            state: Mutex::default(),
+            peer,
+            state: Mutex::new(State {
+                before_admission: Some(before_admission),
+                ..State::default()
+            }),
             begun: watch::Sender::new(None),
         }
     }
@@ -252,6 +258,7 @@ impl Visit {
         {
             let mut state = self.state();
             state.challenged = false;
+            state.before_admission = None;
             state.facts = Some(facts);
         }
         let job = Job {
@@ -467,14 +474,11 @@ const fn hop_target(hop: NextHop) -> HopTarget {
 }
 
 fn received(body: Incoming, session: &Session) -> AnyBody {
-    let session = session.clone();
-    let counted = body.map_frame(move |frame| {
-        if let Some(data) = frame.data_ref() {
-            session.add_received(data.len() as u64);
-        }
-        frame
-    });
-    counted.map_err(body::BodyError::from).boxed_unsync()
+    let received = Received {
+        body,
+        session: session.clone(),
+    };
+    received.boxed_unsync()
 }
 
 fn counted(

@@ -1,10 +1,12 @@
-//! Asking the upstreams of a request, one after the other, until one answers.
+//! Asking the upstreams of a request, one after the other, until one answers. One that hangs is not
+//! waited for while another could be asked; what was sent to one is never sent to another.
 
 use std::time::Duration;
 
 use contract::reason::Reason;
 use contract::routing::NextHop;
 use http::{HeaderMap, Method, Response};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -18,6 +20,10 @@ use super::reach::{Failure, Target};
 pub(super) const PATIENT: Duration = Duration::from_secs(30);
 /// How long when something stale can stand in.
 pub(super) const IMPATIENT: Duration = Duration::from_secs(3);
+
+/// How long when another upstream can be asked instead; chosen as for one try of a relay (laws.md,
+/// 5.3): with ten seconds for all.
+const IN_TURN: Duration = Duration::from_secs(2);
 
 /// How long with a body to send; chosen, because a segment that takes longer comes too late.
 const SENDING: Duration = Duration::from_secs(600);
@@ -39,22 +45,24 @@ pub(super) async fn ask(
     patience: Duration,
 ) -> Result<Answered, Reason> {
     let until = Instant::now() + patience;
-    for hop in order(job) {
+    let mut hops = order(job).into_iter().peekable();
+    while let Some(hop) = hops.next() {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        match one(job, hop, method, headers.clone(), body::empty(), left).await {
+        let others = hops.peek().is_some();
+        let deadline = if others { left.min(IN_TURN) } else { left };
+        match one(job, hop, method, headers.clone(), body::empty(), deadline).await {
             Ok(answered) => return Ok(answered),
-            Err(Failure::NotReached | Failure::NoAnswer) => {}
-            Err(Failure::TimedOut) => break,
+            // It only reads: to ask twice changes nothing (RFC 9110, section 9.2.1).
+            Err(Failure::NotReached | Failure::NoAnswer | Failure::TimedOut) => {}
         }
     }
     Err(Reason::OriginUnreachable)
 }
 
-/// Sends a body along; the first upstream in order is the only one that is asked, because what was
-/// sent cannot be sent again.
+/// Sends a body along, to the first upstream that is reached: what was sent cannot be sent again.
 ///
 /// # Errors
 /// The reason to tell the client.
@@ -64,11 +72,16 @@ pub(super) async fn send(
     headers: &HeaderMap,
     body: AnyBody,
 ) -> Result<Answered, Reason> {
-    let hop = order(job).into_iter().next();
-    let hop = hop.ok_or(Reason::OriginUnreachable)?;
-    one(job, hop, method, headers.clone(), body, SENDING)
-        .await
-        .map_err(|_| Reason::OriginUnreachable)
+    let body = body::Lent::new(body);
+    for hop in order(job) {
+        let lent = body.clone().boxed_unsync();
+        match one(job, hop, method, headers.clone(), lent, SENDING).await {
+            Ok(answered) => return Ok(answered),
+            Err(Failure::NotReached) if !body.is_begun() => {}
+            Err(Failure::NotReached | Failure::NoAnswer | Failure::TimedOut) => break,
+        }
+    }
+    Err(Reason::OriginUnreachable)
 }
 
 fn order(job: &Job) -> Vec<NextHop> {
