@@ -34,7 +34,7 @@ use crate::recorded::Recordings;
 use crate::sessions::Sessions;
 use crate::status;
 use crate::stop::Stop;
-use crate::store::{Store, StoreConfig};
+use crate::store::{Size, Store, StoreConfig};
 use crate::streams::Streams;
 use crate::tls::Certificates;
 use crate::web::Web;
@@ -42,10 +42,12 @@ use crate::webhook::Webhooks;
 use purges::Purges;
 use watched::EdgeWatched;
 
-/// The folder of the store, below the data directory.
+/// The folder of recorded streams, below the data directory.
 const STORE: &str = "store";
 /// The folder of the session log, below the data directory.
 const JOURNAL: &str = "session-log";
+/// The folder of HTTP answers.
+const WEB_STORE: &str = "store-http";
 /// How long tasks may take to end after they were cut off.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -84,6 +86,7 @@ pub struct Agent {
     sessions: Sessions,
     certificates: Certificates,
     recordings: Recordings,
+    web: Web,
     stop: Stop,
     /// What serves clients.
     serving: JoinSet<()>,
@@ -130,7 +133,8 @@ impl Agent {
             .map_err(AgentError::SessionLog)?;
         let sessions = Sessions::new(control.totals(), journal);
         let dialer = Dialer::new();
-        let store = open_store(&config).await;
+        let store = open_store(&config, STORE, config.store_memory).await;
+        let web_disk = open_store(&config, WEB_STORE, Size::Off).await;
         let context = Context {
             recordings: Recordings::new(store),
             settings: control.settings(),
@@ -157,7 +161,7 @@ impl Agent {
             let tls = certificates.server_config(&[]);
             serving.spawn(door.serve(listener, Some(tls)));
         }
-        let web = Web::new(context.clone());
+        let web = Web::new(context.clone(), web_disk);
         if let Some(listener) = http {
             serving.spawn(web.clone().serve(listener));
         }
@@ -188,7 +192,7 @@ impl Agent {
             let watched = EdgeWatched {
                 context,
                 link: state,
-                web,
+                web: web.clone(),
             };
             link.spawn(status::serve(listener, Arc::new(watched), stop.clone()));
         }
@@ -199,6 +203,7 @@ impl Agent {
             sessions,
             certificates,
             recordings,
+            web,
             stop,
             serving,
             link,
@@ -237,7 +242,8 @@ impl Agent {
         }
         self.stop.cut();
         drain(&mut self.serving).await;
-        if timeout(CUT, self.recordings.settle()).await.is_err() {
+        let settled = async { tokio::join!(self.recordings.settle(), self.web.settle()) };
+        if timeout(CUT, settled).await.is_err() {
             tracing::warn!("not everything that was stored reached the disk");
         }
         self.link_done.cancel();
@@ -251,13 +257,12 @@ impl Agent {
     }
 }
 
-/// Opens the store of recorded streams, which reads what is on its disk. Without one the edge
-/// serves all the same.
-async fn open_store(config: &Config) -> Store {
+/// Opens a store, which reads what is on its disk. Without one the edge serves all the same.
+async fn open_store(config: &Config, folder: &str, memory: Size) -> Store {
     let config = StoreConfig {
-        memory: config.store_memory,
+        memory,
         disk: config.store_disk,
-        folder: config.data_dir.join(STORE),
+        folder: config.data_dir.join(folder),
     };
     let opened = tokio::task::spawn_blocking(move || Store::open(&config)).await;
     opened.unwrap_or_else(|_| Store::nothing())

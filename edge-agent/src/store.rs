@@ -157,6 +157,13 @@ impl Store {
         self.shared.index().parts(object)
     }
 
+    /// The note of a part, if it is held.
+    #[must_use]
+    pub fn note(&self, object: &str, part: u64) -> Option<Bytes> {
+        self.tidy();
+        self.shared.index().note(&PartName::new(object, part))
+    }
+
     /// The names of all objects.
     #[must_use]
     pub fn objects(&self) -> Vec<Arc<str>> {

@@ -7,6 +7,7 @@
 
 mod answer;
 mod asked;
+mod bodies;
 mod body;
 mod connection;
 mod door;
@@ -23,6 +24,7 @@ mod proxy;
 mod purge;
 mod reach;
 mod serve;
+mod shelf;
 mod slices;
 mod source;
 mod stall;
@@ -34,8 +36,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::context::Context;
+use crate::store as store_on_disk;
 use flight::Flights;
 use reach::Reach;
+use shelf::Shelf;
 use store::Store;
 
 pub use store::Stored;
@@ -55,14 +59,14 @@ struct Shared {
 }
 
 impl Web {
-    /// The HTTP side with an empty store.
+    /// The HTTP side with what is in this store, which has no tier in memory: this side has its own.
     #[must_use]
-    pub fn new(context: Context) -> Self {
+    pub fn new(context: Context, disk: store_on_disk::Store) -> Self {
         let reach = Reach::new(context.dialer.clone(), context.clock);
         Self {
             shared: Arc::new(Shared {
                 context,
-                store: Store::new(store::MEMORY_BYTES),
+                store: Store::new(store::MEMORY_BYTES, Shelf::new(disk)),
                 flights: Flights::default(),
                 reach,
             }),
@@ -72,6 +76,11 @@ impl Web {
     /// Serves clients until the stop, and those that are there until they end or are cut off.
     pub async fn serve(self, listener: TcpListener) {
         connection::accept(self, listener).await;
+    }
+
+    /// Comes when all that is stored is on the disk, or could not be brought there.
+    pub async fn settle(&self) {
+        self.shared.store.settle().await;
     }
 
     /// What the store holds.

@@ -1,6 +1,7 @@
 //! Objects in slices: parts of large files, each byte fetched once, never of two generations.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -338,4 +339,67 @@ fn many_who_ask_for_one_part_make_one_request() {
         }
     });
     assert_eq!(origin.received().len(), 1);
+}
+
+/// The files of the disk tier.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let list = |folder: &Path| -> Vec<PathBuf> {
+        let listed = std::fs::read_dir(folder).into_iter().flatten();
+        listed.flatten().map(|entry| entry.path()).collect()
+    };
+    let epochs = list(&folder.join("store-http"));
+    let short = epochs.iter().flat_map(|epoch| list(epoch));
+    let files = short.flat_map(|short| list(&short));
+    files.filter(|file| file.extension().is_none()).collect()
+}
+
+#[test]
+fn a14_objects_are_served_from_the_disk_after_a_restart_and_what_is_damaged_is_not() {
+    let origin = HttpOrigin::start(|request, out| match request.path() {
+        "/long/small.ts" => {
+            let fields = [
+                ("cache-control", "max-age=600"),
+                ("vary", "accept-language"),
+            ];
+            out.answer("200 OK", &fields, b"small")
+        }
+        _ => give(1, LONG, request, out),
+    });
+    let mut world = world(&origin);
+    let ask = |world: &World| {
+        let small = http::get(world.edges[0].http(), "/long/small.ts").expect("the edge answers");
+        assert_eq!((small.status, small.text().as_str()), (200, "small"));
+        let large = part(world, "/long/a.mp4", "bytes=50000000-50000099");
+        is_part(&large, 50_000_000, 50_000_100, LONG);
+        [small, large].map(|answer| {
+            answer
+                .header("cache-status")
+                .is_some_and(|status| status.contains("; hit"))
+        })
+    };
+    assert_eq!(ask(&world), [false, false]);
+    let folder = world.edges[0].data().to_owned();
+    // By what the small one varies, two heads, two slices.
+    eventually(SOON, "all is on the disk", || {
+        (files(&folder).len() == 5).then_some(())
+    });
+    let again = |world: &mut World| {
+        world.edges[0].kill();
+        world.edges[0].start_again();
+    };
+    again(&mut world);
+    assert_eq!(ask(&world), [true, true]);
+    assert_eq!(origin.received().len(), 2, "the origin is not asked");
+
+    world.edges[0].kill();
+    for file in files(&folder) {
+        let mut bytes = std::fs::read(&file).expect("the edge is not there to remove it");
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+        std::fs::write(&file, bytes).expect("the folder is ours");
+    }
+    world.edges[0].start_again();
+    assert_eq!(ask(&world), [false, false]);
+    assert_eq!(origin.received().len(), 4);
 }

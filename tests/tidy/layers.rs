@@ -120,6 +120,7 @@ const EDGE_AGENT: Layers = Layers {
                 "recorded",
                 "sessions",
                 "stop",
+                "store",
                 "telemetry",
                 "webhook",
             ],

@@ -93,6 +93,12 @@ impl Index {
         Some(found)
     }
 
+    /// The note of a part that is there.
+    pub(super) fn note(&self, name: &PartName) -> Option<Bytes> {
+        let entry = self.objects.get(&name.object)?.get(&name.part)?;
+        Some(entry.note.clone())
+    }
+
     /// A part's bytes are somewhere else now; false when it is not this part any more.
     pub(super) fn moved(&mut self, name: &PartName, mark: u64, place: Place) -> bool {
         let Some(entry) = self.entry(name).filter(|entry| entry.mark == mark) else {

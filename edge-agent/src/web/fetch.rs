@@ -289,7 +289,11 @@ impl Fetch {
                     length: Some(size),
                     ..Head::clone(&head)
                 },
-                body: Held::Whole { chunks, size },
+                body: Held::Whole {
+                    chunks,
+                    size,
+                    generation: self.job.web.shared.store.generation(now_ms()),
+                },
             }));
         }
         // Stored first, then over: who comes between the two finds one or the other.

@@ -31,7 +31,12 @@ pub(super) struct Object {
 #[derive(Debug, Clone)]
 pub(super) enum Held {
     /// As it came; shared by all who read it.
-    Whole { chunks: Arc<[Bytes]>, size: u64 },
+    Whole {
+        chunks: Arc<[Bytes]>,
+        size: u64,
+        /// As that of slices.
+        generation: u64,
+    },
     /// In slices that the store keeps each for itself.
     Slices(Arc<Slices>),
 }
@@ -48,6 +53,14 @@ impl Object {
         }
     }
 
+    /// What its body is known by; no other ever had it.
+    pub(super) fn generation(&self) -> u64 {
+        match &self.body {
+            Held::Whole { generation, .. } => *generation,
+            Held::Slices(slices) => slices.generation,
+        }
+    }
+
     /// What it weighs in memory, without slices.
     pub(super) fn weight(&self) -> u64 {
         let fields: usize = self
@@ -57,7 +70,7 @@ impl Object {
             .map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD)
             .sum();
         let (pieces, size) = match &self.body {
-            Held::Whole { chunks, size } => (chunks.len() * size_of::<Bytes>(), *size),
+            Held::Whole { chunks, size, .. } => (chunks.len() * size_of::<Bytes>(), *size),
             Held::Slices(_) => (size_of::<Slices>(), 0),
         };
         size + u64::try_from(fields + pieces + 512).unwrap_or(u64::MAX)

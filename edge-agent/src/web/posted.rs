@@ -71,6 +71,7 @@ pub(super) fn keep(job: &Job, response: Response<AnyBody>, requested_ms: u64) ->
                 let body = Held::Whole {
                     chunks: std::mem::take(&mut chunks).into(),
                     size,
+                    generation: shared.store.generation(now_ms()),
                 };
                 let head = head.clone();
                 shared

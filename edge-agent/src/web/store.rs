@@ -1,4 +1,5 @@
-//! The store: objects and slices of objects in memory, bounded by weight. The least used go first.
+//! The store: objects and slices of objects in memory, bounded by weight, in front of the shelf on
+//! disk. The least used go first.
 //!
 //! What varies is stored under its key and what the request said in the fields that it varies by.
 //! What turned out not to be storable is remembered for a while, so that requests for it are not
@@ -13,7 +14,10 @@ use edge_core::cache::vary;
 use http::{HeaderMap, HeaderName};
 use moka::sync::Cache;
 
+use super::bodies::Bodies;
 use super::object::Object;
+use super::shelf::{self, Shelf};
+use crate::clock::now_ms;
 
 /// What the store may weigh; chosen, because small machines have 1 GiB.
 pub(super) const MEMORY_BYTES: u64 = 256 << 20;
@@ -36,6 +40,8 @@ pub(super) struct Store {
     salt: AtomicU64,
     /// How many of the entries are slices.
     slices: Arc<AtomicU64>,
+    shelf: Shelf,
+    bodies: Bodies,
 }
 
 #[derive(Debug, Clone)]
@@ -72,7 +78,7 @@ pub(super) enum Found {
 }
 
 impl Store {
-    pub(super) fn new(capacity: u64) -> Self {
+    pub(super) fn new(capacity: u64, shelf: Shelf) -> Self {
         let weigh = |name: &String, entry: &Entry| {
             let weight = match entry {
                 Entry::Object(object) => object.weight(),
@@ -97,7 +103,31 @@ impl Store {
             capacity,
             salt: AtomicU64::new(0),
             slices,
+            shelf,
+            bodies: Bodies::default(),
         }
+    }
+
+    /// What stands under a name in memory, or on the shelf.
+    fn entry(&self, name: &str) -> Option<Entry> {
+        if let Some(entry) = self.entries.get(name) {
+            return Some(entry);
+        }
+        let entry = match self.shelf.find(name)? {
+            shelf::Entry::Object(object) => Entry::Object(self.bodies.one(object)),
+            shelf::Entry::Varies { names, salt } => Entry::Varies(Arc::new(Varies {
+                names,
+                salt,
+                answers: AtomicU64::new(0),
+            })),
+        };
+        self.entries.insert(name.to_owned(), entry.clone());
+        // A purge may have come between the two.
+        if self.shelf.find(name).is_none() {
+            self.entries.remove(name);
+            return None;
+        }
+        Some(entry)
     }
 
     /// The largest body that is stored, whatever the route says: one object must not push out all
@@ -114,13 +144,11 @@ impl Store {
         now_ms: u64,
     ) -> Found {
         let name = key.to_string();
-        let entry = match self.entries.get(&name) {
-            Some(Entry::Varies(varies)) => {
-                match self.entries.get(&varies.name(&name, &request())) {
-                    None => return Found::Others,
-                    entry => entry,
-                }
-            }
+        let entry = match self.entry(&name) {
+            Some(Entry::Varies(varies)) => match self.entry(&varies.name(&name, &request())) {
+                None => return Found::Others,
+                entry => entry,
+            },
             entry => entry,
         };
         match entry {
@@ -148,26 +176,30 @@ impl Store {
         let Some(names) = vary::fields(&object.head.headers) else {
             return;
         };
+        let object = self.bodies.one(object);
         if names.is_empty() {
+            self.shelf.put(&name, &object);
             self.entries.insert(name, Entry::Object(object));
             return;
         }
-        let varies = match self.entries.get(&name) {
+        let varies = match self.entry(&name) {
             Some(Entry::Varies(varies)) if varies.names == names => varies,
             Some(_) | None => {
                 let varies = Arc::new(Varies {
                     names,
-                    salt: self.salt.fetch_add(1, Ordering::Relaxed),
+                    salt: self.generation(now_ms()),
                     answers: AtomicU64::new(0),
                 });
+                self.shelf.put_varies(&name, &varies.names, varies.salt);
                 self.entries
                     .insert(name.clone(), Entry::Varies(Arc::clone(&varies)));
                 varies
             }
         };
         varies.answers.fetch_add(1, Ordering::Relaxed);
-        self.entries
-            .insert(varies.name(&name, request), Entry::Object(object));
+        let name = varies.name(&name, request);
+        self.shelf.put(&name, &object);
+        self.entries.insert(name, Entry::Object(object));
     }
 
     /// A number that no object of this store had before, nor had one before a restart: time goes on.
@@ -177,22 +209,32 @@ impl Store {
 
     /// Stores a slice of the object of this generation.
     pub(super) fn put_slice(&self, generation: u64, slice: u64, bytes: Bytes) {
+        self.shelf.put_slice(generation, slice, bytes.clone());
+        self.hold_slice(generation, slice, bytes);
+    }
+
+    fn hold_slice(&self, generation: u64, slice: u64, bytes: Bytes) {
         self.slices.fetch_add(1, Ordering::Relaxed);
         let name = slice_name(generation, slice);
         self.entries.insert(name, Entry::Slice(bytes));
     }
 
     /// A slice, if it is held.
-    pub(super) fn slice(&self, generation: u64, slice: u64) -> Option<Bytes> {
+    pub(super) async fn slice(&self, generation: u64, slice: u64) -> Option<Bytes> {
         match self.entries.get(&slice_name(generation, slice)) {
             Some(Entry::Slice(bytes)) => Some(bytes),
-            Some(Entry::Object(_) | Entry::Varies(_) | Entry::Unstorable { .. }) | None => None,
+            Some(Entry::Object(_) | Entry::Varies(_) | Entry::Unstorable { .. }) | None => {
+                let bytes = self.shelf.slice(generation, slice).await?;
+                self.hold_slice(generation, slice, bytes.clone());
+                Some(bytes)
+            }
         }
     }
 
     /// Whether a slice is held.
     pub(super) fn has_slice(&self, generation: u64, slice: u64) -> bool {
         self.entries.contains_key(&slice_name(generation, slice))
+            || self.shelf.has_slice(generation, slice)
     }
 
     /// Remembers that parts of what stands under this key cannot be put together.
@@ -219,10 +261,15 @@ impl Store {
 
     /// Drops what stands under a key; returns how many answers went.
     pub(super) fn remove(&self, key: &Key) -> u64 {
-        match self.entries.remove(&key.to_string()) {
+        let name = key.to_string();
+        let was_kept = self.shelf.remove(&name);
+        match self.entries.remove(&name) {
             Some(Entry::Object(_)) => 1,
+
             Some(Entry::Varies(varies)) => varies.answers.load(Ordering::Relaxed),
-            Some(Entry::Unstorable { .. } | Entry::Slice(_)) | None => 0,
+            Some(Entry::Unstorable { .. } | Entry::Slice(_)) => 0,
+            // It was not asked for since a restart.
+            None => u64::from(was_kept),
         }
     }
 
@@ -230,8 +277,14 @@ impl Store {
     pub(super) fn clear(&self) -> u64 {
         self.entries.run_pending_tasks();
         let objects = self.objects();
+        self.shelf.clear();
         self.entries.invalidate_all();
         objects
+    }
+
+    /// Comes when all that is stored is on the disk, or could not be brought there.
+    pub(super) async fn settle(&self) {
+        self.shelf.settle().await;
     }
 
     /// How many entries there are that are not slices.
@@ -306,8 +359,13 @@ mod tests {
             body: Held::Whole {
                 chunks: Arc::new([]),
                 size,
+                generation: 1,
             },
         })
+    }
+
+    fn nothing() -> Shelf {
+        Shelf::new(crate::store::Store::nothing())
     }
 
     fn key() -> Key {
@@ -320,7 +378,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_varies_is_found_only_by_equal_requests() {
-        let store = Store::new(1 << 20);
+        let store = Store::new(1 << 20, nothing());
         let (one, other) = (fields(&[("accept", "a")]), fields(&[("accept", "b")]));
         store.insert(&key(), &one, object("accept", 1));
         assert!(is_found(&store, &one));
@@ -336,7 +394,7 @@ mod tests {
 
     #[test]
     fn everything_goes_at_once_and_weight_is_bounded() {
-        let store = Store::new(10_000);
+        let store = Store::new(10_000, nothing());
         let none = HeaderMap::new();
         store.insert(&key(), &none, object("", 100));
         assert!(is_found(&store, &none));
@@ -351,7 +409,7 @@ mod tests {
 
     #[test]
     fn what_is_not_stored_is_remembered_for_a_while() {
-        let store = Store::new(1 << 20);
+        let store = Store::new(1 << 20, nothing());
         let none = HeaderMap::new;
         store.mark_unstorable(&key(), 0);
         assert!(matches!(store.find(&key(), none, 0), Found::Unstorable));

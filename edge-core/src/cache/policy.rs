@@ -173,6 +173,42 @@ impl Policy {
         }
     }
 
+    /// What it is made of, to be kept on disk.
+    #[must_use]
+    pub const fn to_numbers(self) -> [u64; 6] {
+        [
+            self.responded_ms,
+            self.initial_age_ms,
+            self.lifetime_ms,
+            self.stale.if_error_ms,
+            self.stale.while_revalidate_ms,
+            self.stale.says_if_error as u64,
+        ]
+    }
+
+    /// Made of what [`Policy::to_numbers`] gave.
+    #[must_use]
+    pub const fn from_numbers(numbers: [u64; 6]) -> Self {
+        let [
+            responded_ms,
+            initial_age_ms,
+            lifetime_ms,
+            if_error_ms,
+            while_revalidate_ms,
+            says,
+        ] = numbers;
+        Self {
+            responded_ms,
+            initial_age_ms,
+            lifetime_ms,
+            stale: Stale {
+                if_error_ms,
+                while_revalidate_ms,
+                says_if_error: says != 0,
+            },
+        }
+    }
+
     /// The object's age (RFC 9111, section 4.2.3).
     #[must_use]
     pub fn age_ms(&self, now_ms: u64) -> u64 {

@@ -134,7 +134,7 @@ impl SliceReader {
                 Way::Changed => return Err(Broke::Changed),
             }
             let store = &self.job.web.shared.store;
-            let held = store.slice(slices.generation, slice);
+            let held = store.slice(slices.generation, slice).await;
             if let Some(bytes) = held.filter(|bytes| bytes.len() as u64 == slices.size(slice)) {
                 let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(bytes.len());
                 return Ok(Current::Held(bytes.slice(skip..)));
