@@ -16,6 +16,7 @@ mod fetch;
 mod fill;
 mod flight;
 mod forward;
+mod guard;
 mod job;
 mod object;
 mod pace;

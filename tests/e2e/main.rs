@@ -5,6 +5,7 @@
 mod harness;
 
 mod admission;
+mod ambiguity;
 mod assignments;
 mod bounds;
 mod cache;

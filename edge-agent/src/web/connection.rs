@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::Web;
 use super::door::Visit;
+use super::guard::{Ambiguity, Guard};
 use super::stall::Stalling;
 use crate::addresses::Addresses;
 
@@ -75,7 +76,13 @@ async fn serve(web: Web, stream: TcpStream, addresses: Addresses, permit: OwnedS
     };
     // A connection that cannot be set so is a little slower, and no worse.
     let _ = stream.set_nodelay(true);
-    let visit = Arc::new(Visit::new(web, addr, before_admission));
+    let ambiguity = Ambiguity::default();
+    let visit = Arc::new(Visit::new(
+        web,
+        addr,
+        before_admission,
+        Arc::clone(&ambiguity),
+    ));
     let answering = Arc::clone(&visit);
     let service = service_fn(move |request| {
         let visit = Arc::clone(&answering);
@@ -86,7 +93,10 @@ async fn serve(web: Web, stream: TcpStream, addresses: Addresses, permit: OwnedS
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_FIELDS)
-        .serve_connection(TokioIo::new(Stalling::new(stream)), service);
+        .serve_connection(
+            TokioIo::new(Stalling::new(stream, Guard::new(ambiguity))),
+            service,
+        );
     let mut connection = std::pin::pin!(connection);
     let stop = visit.stop();
     let mut settings = visit.settings();

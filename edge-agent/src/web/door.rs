@@ -26,6 +26,7 @@ use super::answer;
 use super::asked::{Asked, Unreadable};
 use super::body::{AnyBody, Counted, Received};
 use super::forward::Asker;
+use super::guard::Ambiguity;
 use super::job::Job;
 use super::proxy;
 use crate::addresses::Permit;
@@ -39,6 +40,8 @@ use crate::stop::Stop;
 pub(super) struct Visit {
     web: Web,
     peer: IpAddr,
+    /// Told when what it sends can be understood in two ways.
+    ambiguity: Ambiguity,
     state: Mutex<State>,
     /// Told when there is a session whose end may be waited for.
     begun: watch::Sender<Option<Session>>,
@@ -83,10 +86,16 @@ impl From<Unreadable> for Refused {
 }
 
 impl Visit {
-    pub(super) fn new(web: Web, peer: IpAddr, before_admission: Permit) -> Self {
+    pub(super) fn new(
+        web: Web,
+        peer: IpAddr,
+        before_admission: Permit,
+        ambiguity: Ambiguity,
+    ) -> Self {
         Self {
             web,
             peer,
+            ambiguity,
             state: Mutex::new(State {
                 before_admission: Some(before_admission),
                 ..State::default()
@@ -176,7 +185,11 @@ impl Visit {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let settings = Arc::clone(&self.web.shared.context.settings.borrow());
         let (parts, body) = request.into_parts();
-        let admitted = Asked::read(&parts, Ingress::Http).map_err(Refused::from);
+        let admitted = match self.ambiguity.get() {
+            Some(why) => Err(Unreadable(why)),
+            None => Asked::read(&parts, Ingress::Http),
+        };
+        let admitted = admitted.map_err(Refused::from);
         let admitted = match admitted {
             Ok(asked) => self.admit(asked, &settings).await,
             Err(refused) => Err(refused),

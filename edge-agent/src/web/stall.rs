@@ -1,4 +1,5 @@
-//! A client's socket that ends by itself when the client reads nothing for too long.
+//! A client's socket that ends by itself when the client reads nothing for too long. A guard sees
+//! what comes.
 
 use std::future::Future as _;
 use std::io;
@@ -10,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::guard::Guard;
+
 /// How long a client may read nothing while something waits for it (laws.md, 3.4).
 const STALLED: Duration = Duration::from_secs(30);
 
@@ -17,14 +20,17 @@ const STALLED: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Stalling {
     stream: TcpStream,
+    /// Sees what is read.
+    guard: Guard,
     /// Runs while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stalling {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream, guard: Guard) -> Self {
         Self {
             stream,
+            guard,
             deadline: None,
         }
     }
@@ -52,7 +58,10 @@ impl AsyncRead for Stalling {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.guard.saw(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 
