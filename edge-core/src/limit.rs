@@ -54,7 +54,8 @@ pub enum Place {
 #[derive(Debug)]
 pub struct Held {
     limiter: Limiter,
-    holders: Vec<Holder>,
+    // Exactly as large as needed: each session keeps one or two of these.
+    holders: Box<[Holder]>,
     place: Place,
 }
 

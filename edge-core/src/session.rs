@@ -24,6 +24,7 @@ pub use tunnel::{Far, Opening};
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use contract::facts::Facts;
@@ -56,9 +57,9 @@ pub struct Session {
     wire: server::Session,
     peer: Peer,
     /// What is known of the connection itself.
-    connected: Option<Facts>,
+    connected: Option<Arc<Facts>>,
     /// What the record tells: the connection's facts, later those of its newest stream.
-    facts: Option<Facts>,
+    facts: Option<Arc<Facts>>,
     /// The application as the client sent it, without the parameters of signing in.
     app: String,
     encoder: bool,
@@ -68,7 +69,7 @@ pub struct Session {
     reconnects: bool,
     /// Where it was asked to go.
     asked_to: Option<Box<EdgeId>>,
-    ruling: Option<Ruling>,
+    ruling: Option<Arc<Ruling>>,
     admitted: bool,
     /// What the client does, at most once a message stream; the wire bounds those.
     active: Vec<Active>,
@@ -95,8 +96,8 @@ struct Active {
     stream_id: u32,
     name: String,
     kind: Kind,
-    facts: Facts,
-    ruling: Ruling,
+    facts: Arc<Facts>,
+    ruling: Arc<Ruling>,
     /// Its places among the viewers or publishers.
     _held: Vec<Held>,
 }
@@ -343,7 +344,7 @@ impl Session {
     /// The facts by which it is judged, once it has connected.
     #[must_use]
     pub fn facts(&self) -> Option<&Facts> {
-        self.facts.as_ref()
+        self.facts.as_deref()
     }
 
     /// Writes what is known of the session into its record.
@@ -351,13 +352,18 @@ impl Session {
         if self.admitted {
             record.state = SessionState::Live;
         }
-        describe(&self.app, self.facts.as_ref(), self.ruling.as_ref(), record);
+        describe(
+            &self.app,
+            self.facts.as_deref(),
+            self.ruling.as_deref(),
+            record,
+        );
     }
 
     /// Writes what is known of a stream that was refused beside others into a record of its own.
     pub fn describe_refused(&self, refused: &Refused, record: &mut SessionRecord) {
         let (facts, ruling) = (refused.facts.as_ref(), Some(&refused.ruling));
-        describe(&self.app, facts.or(self.facts.as_ref()), ruling, record);
+        describe(&self.app, facts.or(self.facts.as_deref()), ruling, record);
     }
 }
 

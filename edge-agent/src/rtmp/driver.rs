@@ -189,7 +189,9 @@ impl Driver {
                 RoleEvent::Over(over) => self.ended_by_worker(stream_id, over.reason, over.sent),
                 // It is written after each event.
                 RoleEvent::Newer => {}
-                RoleEvent::Opened(opened) => self.opened(stream_id, *opened).await,
+                RoleEvent::Opened(opened) => {
+                    Box::pin(self.opened(stream_id, *opened)).await;
+                }
                 RoleEvent::Told(told) => self.recorded_told(stream_id, told).await,
                 RoleEvent::Publishing(happened) => self.publishing_happened(stream_id, happened),
             },
@@ -294,7 +296,7 @@ impl Driver {
                 Output::Length {
                     transaction,
                     wanted,
-                } => self.length(transaction, *wanted).await,
+                } => Box::pin(self.length(transaction, *wanted)).await,
                 Output::Tunnel(opening) => self.open_tunnel(*opening),
                 Output::Forward(message) => self.forward(&message),
                 Output::Alive => self.alive(),
@@ -454,6 +456,16 @@ pub(super) fn joined(pieces: Vec<Bytes>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What grows it is boxed where few clients do it, or does not stay over an `await`.
+    #[test]
+    fn a_session_waits_in_less_than_4_kib() {
+        fn size<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(drive);
+        assert!(size <= 4_096, "{size}");
+    }
 
     #[test]
     fn a_client_that_says_nothing_is_asked_and_then_gone() {

@@ -1,5 +1,7 @@
 //! `connect`: from what the client says to the first ruling, and the answers to it.
 
+use std::sync::Arc;
+
 use contract::address::{Requested, tc_url_host};
 use contract::facts::Facts;
 use contract::hop::{HOP_PROPERTY, Hop};
@@ -65,12 +67,13 @@ impl Session {
                 adobe::Step::Proven(proof) => facts.proof = proof,
             }
         }
-        self.connected = Some(facts.clone());
-        self.facts = Some(facts.clone());
+        let facts = Arc::new(facts);
+        self.connected = Some(Arc::clone(&facts));
+        self.facts = Some(Arc::clone(&facts));
         self.outputs.push_back(Output::Changed);
         let transaction = connect.transaction;
         if let Some(description) = asks {
-            self.ruling = Some(admission::refused(Reason::IdentityRequired));
+            self.ruling = Some(admission::refused(Reason::IdentityRequired).into());
             self.challenge(transaction, &description);
             return;
         }
@@ -112,7 +115,7 @@ impl Session {
             Outcome::Challenge { .. } => {
                 let reason = Reason::IdentityRequired;
                 let description = format!("{}[ {} ]", adobe::NEED_AUTH, ruling.says(reason));
-                self.ruling = Some(ruling);
+                self.ruling = Some(ruling.into());
                 self.challenge(transaction, &description);
             }
             Outcome::Redirect(edge) => self.redirect(transaction, door, ruling, edge),
@@ -148,7 +151,7 @@ impl Session {
     ) {
         let tunnels = admits && self.enter_tunnel(&ruling, door);
         self.said = None;
-        self.ruling = Some(ruling);
+        self.ruling = Some(ruling.into());
         if admits {
             self.admit();
         }
@@ -167,7 +170,7 @@ impl Session {
             says
         };
         let detail = ruling.detail.clone();
-        self.ruling = Some(ruling);
+        self.ruling = Some(ruling.into());
         self.reject_for(transaction, &description, Vec::new(), (reason, detail));
     }
 
@@ -182,7 +185,7 @@ impl Session {
             ("redirect", format!("{to}/{}", self.app).into()),
         ]);
         let description = ruling.says(Reason::Redirected);
-        self.ruling = Some(ruling);
+        self.ruling = Some(ruling.into());
         let extra = vec![("ex".to_owned(), ex)];
         self.reject(transaction, &description, extra, Reason::Redirected);
     }

@@ -4,6 +4,8 @@
 //! and ended. When the last one ends, the session does. A session that does nothing yet is judged by
 //! what is known of its connection.
 
+use std::sync::Arc;
+
 use contract::facts::Facts;
 use contract::reason::Reason;
 
@@ -12,7 +14,7 @@ use crate::admission::{self, Door, Outcome, Ruling};
 
 /// What is no longer allowed, and why.
 struct Judged {
-    ruling: Ruling,
+    ruling: Arc<Ruling>,
     reason: Reason,
     detail: Option<String>,
 }
@@ -25,7 +27,7 @@ impl Session {
         }
         self.ask_to_move(door);
         if self.active.is_empty() {
-            let Some(judged) = self.facts.as_ref().and_then(|facts| judge(facts, door)) else {
+            let Some(judged) = self.facts.as_deref().and_then(|facts| judge(facts, door)) else {
                 return;
             };
             self.ruling = Some(judged.ruling);
@@ -33,7 +35,8 @@ impl Session {
             self.close(Ending::Ended, judged.reason, judged.detail);
             return;
         }
-        let (mut kept, mut denied) = (Vec::new(), Vec::new());
+        let mut kept = Vec::with_capacity(self.active.len());
+        let mut denied = Vec::new();
         for active in self.active.drain(..) {
             match judge(&active.facts, door) {
                 None => kept.push(active),
@@ -44,10 +47,10 @@ impl Session {
         let mut last = None;
         for (active, judged) in denied {
             let ends = self.ended(&active);
-            let facts = active.facts.clone();
+            let facts = Arc::clone(&active.facts);
             self.tell_end(
                 Active {
-                    ruling: judged.ruling.clone(),
+                    ruling: Arc::clone(&judged.ruling),
                     ..active
                 },
                 judged.reason,
@@ -99,7 +102,7 @@ fn judge(facts: &Facts, door: &Door<'_>) -> Option<Judged> {
         | Outcome::Postpone => return None,
     };
     Some(Judged {
-        ruling,
+        ruling: Arc::new(ruling),
         reason,
         detail,
     })

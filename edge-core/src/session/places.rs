@@ -21,7 +21,11 @@ impl Session {
     ) -> Result<(), Box<Ruling>> {
         let place = Place::Connection(facts.addr);
         let held = limits::take(door, facts, ruling, place, &self.held)?;
-        self.held.extend(held);
+        if let Some(held) = held {
+            // Nearly always the only ones.
+            self.held.reserve_exact(1);
+            self.held.push(held);
+        }
         Ok(())
     }
 
@@ -45,7 +49,10 @@ impl Session {
             .and_then(|()| limits::take(door, facts, ruling, place, &admitted.held));
         match taken {
             Ok(held) => {
-                admitted.held.extend(held);
+                if let Some(held) = held {
+                    admitted.held.reserve_exact(1);
+                    admitted.held.push(held);
+                }
                 Ok(admitted)
             }
             Err(ruling) => {

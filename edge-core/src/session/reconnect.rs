@@ -57,7 +57,7 @@ impl Session {
     /// The other edge that the client is to be redirected to.
     fn belongs_to(&self, door: &Door<'_>) -> Option<EdgeId> {
         let snapshot = door.snapshot?;
-        let mut facts = self.facts.clone()?;
+        let mut facts = self.facts.as_deref()?.clone();
         // One that another edge carries here has been where it came to.
         if facts.hop.is_some() {
             return None;

@@ -1,5 +1,7 @@
 //! `publish` and `play`: the second ruling, with the stream known, and what the client does with it.
 
+use std::sync::Arc;
+
 use contract::address::{AddressError, Requested};
 use contract::facts::{Action, Facts, Proof};
 use contract::reason::Reason;
@@ -109,8 +111,9 @@ impl Session {
             ruling,
             held,
         } = admitted;
-        self.facts = Some(facts.clone());
-        self.ruling = Some(ruling.clone());
+        let (facts, ruling) = (Arc::new(facts), Arc::new(ruling));
+        self.facts = Some(Arc::clone(&facts));
+        self.ruling = Some(Arc::clone(&ruling));
         self.admit();
         let stream_id = wanted.stream_id;
         let wanted = Box::new(wanted);
@@ -119,7 +122,7 @@ impl Session {
             Then::Publish(kind) => Output::Publish(wanted, kind),
             Then::Tunnel(said) => Output::Forward(tunnel::clean(said.1, &said.0, &ruling)),
         });
-        // Nearly always there is one, and it is large.
+        // Nearly always there is one.
         self.active.reserve_exact(1);
         self.active.push(Active {
             stream_id,
@@ -165,7 +168,7 @@ impl Session {
                 ruling,
             })
         };
-        let Some(facts) = self.connected.clone() else {
+        let Some(facts) = self.connected.as_deref().cloned() else {
             return Err(unread(Reason::ProtocolFault));
         };
         let facts = self
@@ -282,10 +285,10 @@ impl Session {
             return;
         }
         if facts.is_some() {
-            self.facts = facts;
+            self.facts = facts.map(Arc::new);
         }
         let detail = ruling.detail.clone();
-        self.ruling = Some(ruling);
+        self.ruling = Some(ruling.into());
         self.outputs.push_back(Output::Changed);
         self.close(Ending::Refused, reason, detail);
     }
@@ -320,8 +323,8 @@ impl Session {
     /// One stream is gone: the record tells of what goes on.
     pub(super) fn describe_newest(&mut self) {
         if let Some(newest) = self.active.last() {
-            self.facts = Some(newest.facts.clone());
-            self.ruling = Some(newest.ruling.clone());
+            self.facts = Some(Arc::clone(&newest.facts));
+            self.ruling = Some(Arc::clone(&newest.ruling));
             self.outputs.push_back(Output::Changed);
         }
     }

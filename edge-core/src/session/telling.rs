@@ -119,7 +119,7 @@ impl Session {
             return;
         }
         if let Some(transaction) = self.unanswered_tunnel() {
-            let says = says(self.facts.as_ref(), self.ruling.as_ref(), reason);
+            let says = says(self.facts.as_deref(), self.ruling.as_deref(), reason);
             self.wire
                 .reject_connect(transaction, REJECTED, &says, Vec::new());
             self.flush();
@@ -129,7 +129,7 @@ impl Session {
             return;
         }
         if self.active.is_empty() {
-            let says = says(self.facts.as_ref(), self.ruling.as_ref(), reason);
+            let says = says(self.facts.as_deref(), self.ruling.as_deref(), reason);
             self.wire.status(0, "error", CLOSED, &says, Vec::new());
             self.flush();
         }

@@ -164,7 +164,7 @@ impl Session {
     }
 
     fn reject_tunnel(&mut self, transaction: f64, reason: Reason) {
-        let says = says(self.facts.as_ref(), self.ruling.as_ref(), reason);
+        let says = says(self.facts.as_deref(), self.ruling.as_deref(), reason);
         self.wire
             .reject_connect(transaction, REJECTED, &says, Vec::new());
         self.outputs.push_back(Output::Changed);
