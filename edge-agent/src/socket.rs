@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustls::ServerConnection;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::coop;
 
@@ -94,7 +95,7 @@ impl Socket {
     /// the socket.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.sealed() {
-            None => self.stream.try_read(buffer),
+            None => read_what_is_there(&self.stream, buffer),
             Some(mut tls) => tls.read(&self.stream, buffer),
         }
     }
@@ -255,6 +256,22 @@ fn is_blocked(read: &io::Result<Filled>) -> bool {
     matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
+/// Reads once. Where that does not fill the buffer nothing is left, and the runtime is told so: by
+/// itself it would say that there is more, and each piece that a client sends would cost a second,
+/// empty read.
+fn read_what_is_there(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut taken = None;
+    let read = stream.try_io(Interest::READABLE, || {
+        let count = (&*SockRef::from(stream)).read(buffer)?;
+        if 0 < count && count < buffer.len() {
+            taken = Some(count);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(count)
+    });
+    taken.map_or(read, Ok)
+}
+
 /// The kernel's side of the socket.
 struct Kernel<'a>(&'a TcpStream);
 
@@ -275,5 +292,73 @@ impl Write for Kernel<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    async fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (stream, _) = listener.accept().await.unwrap();
+        (Socket::plain(stream), client.unwrap())
+    }
+
+    async fn next(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let readable = timeout(Duration::from_secs(10), socket.readable()).await;
+            readable.unwrap().unwrap();
+            match socket.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_short_read_is_told() {
+        let (socket, mut client) = pair().await;
+        let mut buffer = [0; 8];
+        for piece in [&b"a"[..], b"bc", b"12345678", b"123456789", b"d"] {
+            client.write_all(piece).await.unwrap();
+            let mut heard = Vec::new();
+            while heard.len() < piece.len() {
+                let count = next(&socket, &mut buffer).await.unwrap();
+                heard.extend_from_slice(&buffer[..count]);
+            }
+            assert_eq!(heard, piece);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_behind_a_short_read_is_told() {
+        let (socket, mut client) = pair().await;
+        let mut buffer = [0; 8];
+        client.write_all(b"bye").await.unwrap();
+        client.shutdown().await.unwrap();
+        // Both are there before the first read.
+        let closed = timeout(Duration::from_secs(10), async {
+            while !socket
+                .stream
+                .ready(Interest::READABLE)
+                .await
+                .unwrap()
+                .is_read_closed()
+            {
+                tokio::task::yield_now().await;
+            }
+        });
+        closed.await.unwrap();
+        assert_eq!(next(&socket, &mut buffer).await.unwrap(), 3);
+        assert_eq!(next(&socket, &mut buffer).await.unwrap(), 0);
     }
 }

@@ -223,14 +223,20 @@ impl Worker {
             let now = self.clock.now();
             let wait = self.wait(now, pending);
             let follows = !self.seats.is_empty();
+            let heeds = follows && self.flush.heeds(now);
             tokio::select! {
                 call = calls.recv() => match call {
                     Some(call) => pending |= self.hear(call),
                     None => return,
                 },
                 // The sender lives as long as the head, which this worker holds.
-                _ = self.changes.changed(), if follows => self.follow(),
-                () = tokio::time::sleep_until(Instant::now() + wait), if follows => {}
+                _ = self.changes.changed(), if heeds => self.follow(),
+                () = tokio::time::sleep_until(Instant::now() + wait), if follows => {
+                    // What came unheeded goes with what is due now.
+                    if !heeds {
+                        self.follow();
+                    }
+                }
             }
             for _ in 0..CALLS {
                 let Ok(call) = calls.try_recv() else { break };

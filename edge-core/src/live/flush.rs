@@ -45,6 +45,13 @@ impl Flush {
         self.due
     }
 
+    /// Whether what comes next may have to be written before what waits already: if not, there is no
+    /// need to look at it before that is due.
+    #[must_use]
+    pub fn heeds(&self, now: Duration) -> bool {
+        self.due.is_none_or(|due| due > now + self.gather)
+    }
+
     /// Whether to write now; if so, nothing waits any more.
     pub fn take(&mut self, now: Duration) -> bool {
         let due = self.due.is_some_and(|due| due <= now);
@@ -83,6 +90,25 @@ mod tests {
         check(0, true, &[(Video, 30)], 30);
         check(0, true, &[(Audio, 10), (Audio, 20), (Video, 30)], 30);
         check(0, true, &[(Data, 40), (Audio, 90)], 140);
+    }
+
+    #[test]
+    fn only_what_may_be_due_sooner_is_heeded() {
+        use Track::{Audio, Video};
+        let check = |gather_ms, track, now_ms, heeds| {
+            let mut flush = Flush::default();
+            flush.set_gather(ms(gather_ms));
+            assert!(flush.heeds(ms(0)), "nothing waits");
+            flush.appended(track, true, ms(10));
+            assert_eq!(flush.heeds(ms(now_ms)), heeds, "{gather_ms} {now_ms}");
+        };
+        // A picture is due at once, sound waits for one.
+        check(0, Audio, 10, true);
+        check(0, Audio, 109, true);
+        check(50, Audio, 10, true);
+        check(50, Audio, 60, false);
+        check(50, Video, 10, false);
+        check(350, Audio, 10, false);
     }
 
     #[test]
