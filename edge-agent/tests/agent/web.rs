@@ -170,7 +170,7 @@ async fn private_answers_are_not_shared_and_not_made_to_wait() {
     has(&head, "detail=private");
     for _ in 0..3 {
         let (head, body) = edge.ask("GET", "/vod/me", "").await;
-        has(&head, "cache-status: weir; fwd=bypass");
+        has(&head, "cache-status: weir; fwd=uri-miss");
         assert_eq!(body, b"yours");
     }
     assert_eq!(origin.count(), 4);
