@@ -16,7 +16,31 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::sessions::TurnedAway;
+/// Why a connection was closed before it became a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TurnedAway {
+    /// Its address has too many that are not admitted yet.
+    Address,
+    /// The edge has too many sessions.
+    Sessions,
+    /// The TLS handshake failed, or did not end in its time.
+    Tls,
+}
+
+impl TurnedAway {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Address, Self::Sessions, Self::Tls];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Sessions => "sessions",
+            Self::Tls => "tls",
+        }
+    }
+}
 
 /// What the metrics say at a moment.
 #[derive(Debug, Clone, Default)]

@@ -9,35 +9,12 @@ use contract::counts::{self, CacheCounts, Outcome};
 use contract::id::RouteId;
 use contract::reason::Reason;
 
+pub use crate::telemetry::TurnedAway;
+
 /// The counters of this edge; clones are the same counters.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     shared: Arc<Counters>,
-}
-
-/// Why a connection was closed before it became a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TurnedAway {
-    /// Its address has too many that are not admitted yet.
-    Address,
-    /// The edge has too many sessions.
-    Sessions,
-    /// The TLS handshake failed, or did not end in its time.
-    Tls,
-}
-
-impl TurnedAway {
-    const ALL: [Self; 3] = [Self::Address, Self::Sessions, Self::Tls];
-
-    /// Its name in metrics.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Address => "address",
-            Self::Sessions => "sessions",
-            Self::Tls => "tls",
-        }
-    }
 }
 
 #[derive(Debug)]
