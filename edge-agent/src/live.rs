@@ -190,10 +190,27 @@ impl Live {
         }
     }
 
-    fn take_out(hubs: &mut HashMap<HubKey, Entry>, hub: &Arc<Hub>) {
-        let same = |entry: &Entry| Arc::ptr_eq(&entry.hub, hub);
-        if hubs.get(hub.key()).is_some_and(same) {
-            hubs.remove(hub.key());
+    /// Lets a stream be found by where it comes from now. Where another one is found there already,
+    /// this one goes on for the viewers that it has.
+    pub fn rename(&self, hub: &Arc<Hub>, key: Option<HubKey>) {
+        let Some(key) = key.filter(|key| *key != *hub.key()) else {
+            return;
+        };
+        let mut hubs = self.hubs();
+        if hubs.contains_key(&key) {
+            return;
         }
+        if let Some(entry) = Self::take_out(&mut hubs, hub) {
+            hub.set_key(key.clone());
+            hubs.insert(key, entry);
+        }
+    }
+
+    fn take_out(hubs: &mut HashMap<HubKey, Entry>, hub: &Arc<Hub>) -> Option<Entry> {
+        let same = |entry: &Entry| Arc::ptr_eq(&entry.hub, hub);
+        let key = hub.key();
+        hubs.get(&*key)
+            .is_some_and(same)
+            .then(|| hubs.remove(&*key))?
     }
 }

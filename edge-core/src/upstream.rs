@@ -9,10 +9,12 @@ mod arrivals;
 #[cfg(test)]
 mod fixture;
 mod kept;
+mod pulse;
 mod sources;
 mod splice;
 
 pub use absent::Absent;
+pub use pulse::Pulse;
 pub use sources::{Output, Said, Sources, Trouble};
 
 use std::collections::HashMap;

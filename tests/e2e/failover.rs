@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::harness::eventually::{eventually, stays};
+use serde_json::json;
+
+use crate::harness::eventually::{eventually, stays, timed};
 use crate::harness::media;
 use crate::harness::origin::Origin;
 use crate::harness::process::Running;
@@ -224,4 +226,94 @@ fn a_viewer_who_leaves_and_returns_a_hundred_times_is_never_refused() {
     let pulls = world.origin.accepted() - before;
     println!("left and returned 100 times: never refused, {pulls} pulls");
     assert_eq!(pulls, 1);
+}
+
+#[test]
+fn relays_that_run_follow_their_route_and_viewers_stay() {
+    let world = World::start(1);
+    let second = world.with_two_origins("two");
+    let _publisher = published_at_both(&world, &second);
+    let elsewhere = second.url("studio", "s");
+    let _other = media::publish_loop(&elsewhere);
+    let path = format!("/routes/{}", world.route_named("two"));
+    let both = world.api.get(&path)["upstreams"].clone();
+    let only = |place: usize| json!({"upstreams": [both[place]]});
+    world.api.patch(&path, &only(0));
+    world.settle();
+    let mut crowd = Crowd::of(3, world.edges[0].rtmp(), "two", "s");
+    crowd.watches(30);
+    assert_eq!(second.clients_of("live", "s"), 1, "only the publisher");
+    // Other origins.
+    world.api.patch(&path, &only(1));
+    eventually(SOON, "the relay goes to the other origin", || {
+        crowd.step();
+        let left = world.origin.clients_of("live", "s") == 1;
+        (left && second.clients_of("live", "s") == 2).then_some(())
+    });
+    crowd.watches(30);
+    let gap_then = gap(&crowd);
+    println!(
+        "another origin: {} ms without a picture",
+        gap_then.as_millis()
+    );
+    assert!(gap_then < Duration::from_millis(500), "{gap_then:?}");
+    // Another application of the same origin, for who is there and for who comes.
+    world.api.patch(&path, &json!({"rewrite": "studio"}));
+    eventually(SOON, "the relay asks for the other application", || {
+        crowd.step();
+        let left = second.clients_of("live", "s") == 1;
+        (left && second.clients_of("studio", "s") == 2).then_some(())
+    });
+    crowd.watches(30);
+    let mut later = Viewer::play(world.edges[0].rtmp(), "two", "s");
+    later.watches(10);
+    assert_eq!(second.clients_of("studio", "s"), 2, "one relay for all");
+    println!(
+        "another application: {} ms without a picture",
+        gap(&crowd).as_millis()
+    );
+}
+
+#[test]
+fn a_publisher_stays_when_its_route_names_another_origin() {
+    let world = World::start(1);
+    let second = world.with_two_origins("two");
+    let path = format!("/routes/{}", world.route_named("two"));
+    let both = world.api.get(&path)["upstreams"].clone();
+    let mut publisher = media::publish_loop(&world.edges[0].url("two/s"));
+    eventually(SOON, "the first origin has the stream", || {
+        world.origin.is_published("live", "s").then_some(())
+    });
+    world.api.patch(&path, &json!({"upstreams": [both[1]]}));
+    eventually(SOON, "the second one has it instead", || {
+        let moved = second.is_published("live", "s") && !world.origin.is_published("live", "s");
+        moved.then_some(())
+    });
+    let mut viewer = Viewer::play(&second.rtmp_address(), "live", "s");
+    viewer.watches(30);
+    assert!(publisher.is_running());
+}
+
+#[test]
+fn an_origin_that_freezes_under_a_publisher_is_left_within_two_seconds() {
+    let world = World::start(1);
+    let second = world.with_two_origins("two");
+    let mut publisher = media::publish_loop(&world.edges[0].url("two/s"));
+    eventually(SOON, "the first origin has the stream", || {
+        world.origin.is_published("live", "s").then_some(())
+    });
+    // It has answered some questions.
+    stays(Duration::from_secs(2), "it stays there", || {
+        !second.is_published("live", "s")
+    });
+    world.origin.freeze();
+    let ((), took) = timed(SOON, "the second origin has the stream", || {
+        second.is_published("live", "s").then_some(())
+    });
+    println!("an origin froze under a publisher: the next had the stream after {took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    world.origin.thaw();
+    let mut viewer = Viewer::play(&second.rtmp_address(), "live", "s");
+    viewer.watches(30);
+    assert!(publisher.is_running());
 }

@@ -49,7 +49,7 @@ const VIEWERS_A_SHARD: usize = 256;
 
 /// One stream.
 pub struct Hub {
-    key: HubKey,
+    key: Mutex<Arc<HubKey>>,
     began_ms: u64,
     clock: Clock,
     head: Arc<Head>,
@@ -65,7 +65,7 @@ pub struct Hub {
 impl Hub {
     pub(super) fn new(key: HubKey, clock: Clock, workers: usize) -> Self {
         Self {
-            key,
+            key: Mutex::new(Arc::new(key)),
             began_ms: now_ms(),
             clock,
             head: Arc::new(Head::new(clock)),
@@ -82,10 +82,15 @@ impl Hub {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it is.
+    /// What it is, as its route says now.
     #[must_use]
-    pub fn key(&self) -> &HubKey {
-        &self.key
+    pub fn key(&self) -> Arc<HubKey> {
+        let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&key)
+    }
+
+    pub(super) fn set_key(&self, key: HubKey) {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
     }
 
     /// Where its source appends.
@@ -212,12 +217,13 @@ impl StreamSource for Hub {
             return None;
         }
         let figures = self.head.figures();
+        let key = self.key();
         let source = self.source();
         let publisher: Option<SessionId> = source.publisher().map(|one| one.session.id());
         Some(StreamState {
-            app: self.key.app.to_string(),
-            stream: self.key.stream.to_string(),
-            route: self.key.route,
+            app: key.app.to_string(),
+            stream: key.stream.to_string(),
+            route: key.route,
             next_hop: source.next_hop,
             publisher,
             viewers: self.viewers() as u64,

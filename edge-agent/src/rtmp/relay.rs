@@ -93,7 +93,7 @@ pub(super) fn push(
         let ended = end.ended.drop_guard();
         let work = async {
             wait_for(before).await;
-            push::run(&plane, &hub, &way, published, answer).await;
+            push::run(&plane, &hub, way.clone(), published, answer).await;
         };
         tokio::select! {
             () = cut.cancelled() => return,

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use contract::address::HostPort;
 use contract::admit::Passage;
+use contract::facts::Facts;
 use contract::hop::{HOP_LIFETIME_MS, HOP_PROPERTY, Hop};
 use contract::id::{EdgeId, RouteId};
 use contract::name::StreamName;
 use contract::report::HopTarget;
-use contract::route::{CacheSettings, LiveSettings, StreamMode};
-use contract::routing::NextHop;
+use contract::route::{CacheSettings, LiveSettings, RouteAction, StreamMode};
+use contract::routing::{self, NextHop, Routed, Routing};
 use contract::snapshot::Snapshot;
 use edge_core::session::{Session, Wanted};
 use rtmp::amf::Properties;
@@ -31,6 +32,9 @@ pub(super) struct Way {
     /// What the client can do beyond the old format.
     offers: Properties,
     hop: Hop,
+    /// By what its route is found again; `None` for a client that is carried to where it belongs, which
+    /// counts when it comes next.
+    asked: Option<Facts>,
     /// How the stream's route waits and lingers.
     pub(super) live: LiveSettings,
     /// What its route's streams are.
@@ -54,7 +58,9 @@ impl Way {
             .find(|route| route.id == wanted.passage.route)
             .map(|route| (route.live, route.mode, route.cache))
             .unwrap_or_default();
+        let is_its_own = facts.requested.stream.as_ref() == Some(&wanted.stream);
         Some(Self {
+            asked: (!wanted.relayed && is_its_own).then(|| facts.clone()),
             host: wanted.relayed.then(|| (facts.host.clone(), facts.port)),
             stream: wanted.stream,
             query: wanted.query,
@@ -65,6 +71,43 @@ impl Way {
             mode,
             cache,
         })
+    }
+
+    /// The same way as the settings say it now; `None` where they lead nowhere, which is for its clients to
+    /// hear.
+    pub(super) fn renewed(&self, snapshot: Option<&Snapshot>) -> Option<Self> {
+        let snapshot = snapshot?;
+        let Some(asked) = &self.asked else {
+            let route = snapshot.routes.iter();
+            let live = route
+                .clone()
+                .find(|route| route.id == self.passage.route)?
+                .live;
+            return Some(Self {
+                live,
+                ..self.clone()
+            });
+        };
+        let Routing::Routed(Routed { route, next, app }) = routing::route(snapshot, asked) else {
+            return None;
+        };
+        let serves = route.action == RouteAction::Serve && !next.is_empty();
+        serves.then(|| Self {
+            passage: Passage {
+                route: route.id,
+                next,
+                app,
+            },
+            live: route.live,
+            mode: route.mode,
+            cache: route.cache,
+            ..self.clone()
+        })
+    }
+
+    /// Whether servers are asked for the same stream in the same words.
+    pub(super) fn asks_as(&self, other: &Self) -> bool {
+        self.passage.app == other.passage.app && self.host == other.host
     }
 
     /// Whom to ask, as the route says.

@@ -123,6 +123,11 @@ impl Kept {
         self.keyframes = [newest.filter(held), before.filter(held)];
     }
 
+    /// Whether a picture is held with which a viewer can begin.
+    pub(super) fn has_keyframe(&self) -> bool {
+        self.keyframes[0].is_some()
+    }
+
     /// The newest header of each kind and track, in the order in which they are needed.
     pub(super) fn headers(&self) -> impl Iterator<Item = &(Message, Look)> {
         self.headers.0.iter().map(|(.., header)| header)

@@ -7,6 +7,7 @@
 //! fails rests for a while before it is asked again. It dials nothing.
 
 mod feed;
+mod renewal;
 mod timing;
 
 use std::collections::VecDeque;
@@ -89,6 +90,8 @@ pub struct Sources {
     active: Option<NextHop>,
     /// Since when it is active.
     since: Duration,
+    /// The route names it no more: it goes when another brings media, or then.
+    retires: Option<(NextHop, Duration)>,
     /// When media went on last; `None` as long as none did.
     last: Option<Duration>,
     /// The server said itself that the stream is over.
@@ -111,6 +114,7 @@ impl Sources {
             hold,
             active: None,
             since: from,
+            retires: None,
             last: None,
             over: false,
             waits: None,
@@ -166,12 +170,14 @@ impl Sources {
             return;
         }
         let silent = self.is_silent(now);
+        let brings = self.retires.is_some();
         let alone = self.standing_by().is_none_or(|known| known == hop);
         let Some(feed) = self.feed(hop) else {
             return;
         };
         feed.keep(message, now);
-        if silent {
+        // Who is to go brings pictures until this one can.
+        if silent && (!brings || feed.shows()) {
             self.take(hop, now);
         } else if !alone {
             self.rest(hop, None, now);
@@ -188,6 +194,7 @@ impl Sources {
             return;
         };
         self.active = Some(hop);
+        self.retire();
         self.since = now;
         self.over = false;
         self.last = Some(now);
@@ -198,10 +205,12 @@ impl Sources {
         self.outputs.extend(passed.into_iter().map(Output::Pass));
     }
 
-    /// Whether nothing comes from the server that the stream is taken from.
+    /// Whether nothing comes from the server that the stream is taken from, or nothing is to come.
     fn is_silent(&self, now: Duration) -> bool {
         let last = self.last.unwrap_or_default();
-        self.active.is_none() || now.saturating_sub(last) >= self.arrivals.patience()
+        self.active.is_none()
+            || self.retires.is_some()
+            || now.saturating_sub(last) >= self.arrivals.patience()
     }
 
     fn standing_by(&self) -> Option<NextHop> {
@@ -239,6 +248,7 @@ impl Sources {
     /// The server that the stream came from is gone.
     fn lose(&mut self, now: Duration) {
         let lost = self.active.take();
+        self.retire();
         // Two that bring a little and go again by turns are asked less and less.
         if now.saturating_sub(self.since) >= SETTLED {
             for feed in self.feeds.iter_mut().filter(|feed| Some(feed.hop) != lost) {

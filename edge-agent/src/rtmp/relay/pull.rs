@@ -4,17 +4,20 @@
 //! when nobody has watched for the route's time, or when the stream is over for good.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contract::routing::NextHop;
 use edge_core::upstream::{Output, Said, Sources};
-use futures_util::StreamExt;
 use futures_util::stream::SelectAll;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::feed::{self, Feed};
+use super::feed;
+use crate::control::Settings;
 use crate::live::{Hub, HubState, Pulling};
 use crate::rtmp::Plane;
 use crate::rtmp::way::{Way, target};
@@ -22,14 +25,21 @@ use crate::rtmp::way::{Way, target};
 /// How often it looks up when nothing happens.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// What a server says to a question of this number.
+type Answers = Pin<Box<dyn Stream<Item = (u64, NextHop, Said)> + Send>>;
+
 struct Pull<'a> {
     plane: &'a Plane,
     pulling: &'a Pulling,
     hub: &'a Arc<Hub>,
     way: Arc<Way>,
     sources: Sources,
-    feeds: SelectAll<Feed>,
-    leaves: HashMap<NextHop, CancellationToken>,
+    feeds: SelectAll<Answers>,
+    /// Who is asked: by the number of the question, because a server may be asked anew before it has
+    /// ended what it said.
+    asked: HashMap<NextHop, (u64, CancellationToken)>,
+    questions: u64,
+    settings: watch::Receiver<Arc<Settings>>,
     /// Since when nobody watches.
     idle: Option<Duration>,
 }
@@ -45,26 +55,28 @@ pub(super) async fn run(plane: &Plane, pulling: &Pulling, way: Way) {
     let sources = match pulling.left() {
         Some(left) => Sources::resumed(&order, way.hold(), left),
         None => {
-            let from = plane.absent().may_be_asked(hub.key(), now);
+            let from = plane.absent().may_be_asked(&hub.key(), now);
             Sources::new(&order, way.hold(), from)
         }
     };
     let mut pull = Pull {
         sources,
+        settings: plane.context.settings.clone(),
         plane,
         pulling,
         hub,
         way: Arc::new(way),
         feeds: SelectAll::new(),
-        leaves: HashMap::new(),
+        asked: HashMap::new(),
+        questions: 0,
         idle: None,
     };
     pull.run().await;
     let now = plane.context.clock.now();
     if pull.sources.is_live() {
-        plane.absent().found(hub.key());
+        plane.absent().found(&hub.key());
     } else if pull.sources.asked_in_vain(now) {
-        plane.absent().missing(hub.key(), now);
+        plane.absent().missing(&hub.key(), now);
     }
     // A feed that is dropped hangs up without a word; one that is left says goodbye.
     pull.leave_all().await;
@@ -79,9 +91,10 @@ impl Pull<'_> {
             }
             let due = self.due(now);
             tokio::select! {
-                Some((hop, said)) = self.feeds.next(), if !self.feeds.is_empty() => {
-                    self.hear(hop, said);
+                Some((question, hop, said)) = self.feeds.next(), if !self.feeds.is_empty() => {
+                    self.hear(question, hop, said);
                 }
+                Ok(()) = self.settings.changed() => self.renew(),
                 () = self.hub.viewers_changed() => {}
                 () = sleep_until(due) => {}
             }
@@ -95,9 +108,33 @@ impl Pull<'_> {
         }
     }
 
-    fn hear(&mut self, hop: NextHop, said: Said) {
+    /// Goes by the route as it is now.
+    fn renew(&mut self) {
+        let settings = self.settings.borrow_and_update().clone();
+        let Some(way) = self.way.renewed(settings.snapshot.as_deref()) else {
+            return;
+        };
+        let now = self.plane.context.clock.now();
+        let (order, hold) = (self.plane.upstreams().order(way.next(), now), way.hold());
+        if way.asks_as(&self.way) {
+            self.sources.follow(&order, hold, now);
+        } else {
+            self.sources.renew(&order, hold, now);
+        }
+        self.plane.live.rename(self.hub, way.key());
+        self.way = Arc::new(way);
+    }
+
+    fn hear(&mut self, question: u64, hop: NextHop, said: Said) {
+        if self
+            .asked
+            .get(&hop)
+            .is_none_or(|(asked, _)| *asked != question)
+        {
+            return;
+        }
         if matches!(said, Said::Failed(_)) {
-            self.leaves.remove(&hop);
+            self.asked.remove(&hop);
         }
         let now = self.plane.context.clock.now();
         self.sources.handle(hop, said, now);
@@ -108,12 +145,15 @@ impl Pull<'_> {
         while let Some(output) = self.sources.poll_output() {
             match output {
                 Output::Ask(hop) => {
-                    let left = CancellationToken::new();
-                    self.leaves.insert(hop, left.clone());
-                    self.feeds.push(feed::ask(self.plane, &self.way, hop, left));
+                    self.questions += 1;
+                    let (question, left) = (self.questions, CancellationToken::new());
+                    self.asked.insert(hop, (question, left.clone()));
+                    let answers = feed::ask(self.plane, &self.way, hop, left);
+                    let answers = answers.map(move |(hop, said)| (question, hop, said));
+                    self.feeds.push(Box::pin(answers));
                 }
                 Output::Leave(hop) => {
-                    if let Some(left) = self.leaves.remove(&hop) {
+                    if let Some((_, left)) = self.asked.remove(&hop) {
                         left.cancel();
                     }
                 }
@@ -159,7 +199,7 @@ impl Pull<'_> {
     }
 
     async fn leave_all(&mut self) {
-        for (_, left) in self.leaves.drain() {
+        for (_, (_, left)) in self.asked.drain() {
             left.cancel();
         }
         // Each feed ends at its next look, and hands its goodbye to a task.

@@ -105,6 +105,11 @@ impl Feed {
         }
     }
 
+    /// Whether it stands by with a picture with which viewers can go on.
+    pub(super) fn shows(&self) -> bool {
+        matches!(&self.state, State::StandsBy { kept, .. } if kept.has_keyframe())
+    }
+
     /// Whether it was reached and is silent on the stream.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Asked { open: true, .. })

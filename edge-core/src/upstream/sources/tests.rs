@@ -387,3 +387,69 @@ fn timestamps_of_another_stream_go_on_rising() {
     drain(&mut sources);
     assert_eq!(passed, [90_000, 90_310]);
 }
+
+/// The route names these servers from now on, of those that are simulated.
+fn follow(world: &mut World, names: &[u128]) {
+    let order: Vec<NextHop> = names.iter().copied().map(origin).collect();
+    world.sources.follow(&order, HOLD, world.now);
+    world.obey();
+}
+
+#[test]
+fn a_server_that_the_route_names_no_more_is_followed_by_one_that_it_names() {
+    for (others, through) in [(&[2][..], 2), (&[3], 3), (&[3, 2], 2)] {
+        let mut world = World::new(&[Brings, Brings, Brings]);
+        // Two of them are named at first: the second one stands by.
+        follow(&mut world, &[1, 2]);
+        world.runs(3_000);
+        assert_eq!(world.asked, [origin(1), origin(2)]);
+        follow(&mut world, others);
+        world.runs(4_000);
+        assert_eq!(world.through, [origin(1), origin(through)], "{others:?}");
+        assert!(world.gap() <= ms(40) && world.rises(), "{:?}", world.gap());
+        assert!(!world.asked.contains(&origin(1)), "{others:?}");
+        assert_eq!(world.ended, None);
+    }
+}
+
+#[test]
+fn what_the_route_names_no_more_is_left_in_time_even_if_nobody_else_has_the_stream() {
+    let mut world = World::new(&[Brings, Silent]);
+    follow(&mut world, &[1]);
+    world.runs(3_000);
+    follow(&mut world, &[2]);
+    world.runs(1_900);
+    assert!(
+        world.asked.contains(&origin(1)),
+        "it brings until another one does"
+    );
+    // Named again before it went: nothing has happened.
+    follow(&mut world, &[1]);
+    world.runs(3_000);
+    assert!(world.gap() <= ms(40));
+    follow(&mut world, &[2]);
+    world.runs(2_100);
+    assert!(!world.asked.contains(&origin(1)));
+    assert_eq!(world.ended, None, "viewers are held");
+    world.turns(1, Brings);
+    world.runs(2_000);
+    assert_eq!(world.through, [origin(1), origin(2)]);
+    assert!(world.rises());
+}
+
+#[test]
+fn another_stream_of_the_same_server_follows_the_one_before() {
+    let mut world = World::new(&[Brings, Brings]);
+    world.runs(3_000);
+    world
+        .sources
+        .renew(&[origin(1), origin(2)], HOLD, world.now);
+    world.obey();
+    world.runs(3_000);
+    assert!(
+        world.gap() <= ms(1_000) && world.rises(),
+        "{:?}",
+        world.gap()
+    );
+    assert_eq!(world.through, [origin(1), origin(1)]);
+}

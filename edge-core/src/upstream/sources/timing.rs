@@ -27,7 +27,8 @@ impl Sources {
         self.drop_silent(now);
         if let Some(active) = self.active {
             let silence = now.saturating_sub(self.last.unwrap_or_default());
-            if silence >= SILENCE {
+            let retires = self.retires.is_some_and(|(_, until)| until <= now);
+            if silence >= SILENCE || retires {
                 self.rest(active, Some(Trouble::Lost), now);
                 self.lose(now);
             } else if self.is_silent(now) {
@@ -49,9 +50,13 @@ impl Sources {
         let fresh = self.standing_by().filter(|hop| {
             self.feeds.iter().any(|feed| {
                 feed.hop == *hop
-                    && feed
-                        .last()
-                        .is_some_and(|heard| heard > last && now - heard < patience)
+                    && feed.last().is_some_and(|heard| {
+                        let better = match self.retires {
+                            Some(_) => feed.shows(),
+                            None => heard > last,
+                        };
+                        better && now.saturating_sub(heard) < patience
+                    })
             })
         });
         match fresh {
@@ -137,6 +142,9 @@ impl Sources {
             at(last + self.arrivals.patience());
             at(last + SILENCE);
             at(self.since + SETTLED);
+            if let Some((_, until)) = self.retires {
+                at(until);
+            }
         } else if self.last.is_some() {
             at(last + self.held());
         } else if let Some(asked) = self.newest_question() {
