@@ -4,7 +4,7 @@
 //! A thread of its own writes. Nobody waits for it: what does not fit into its bounded queue, or into
 //! a full disk, is lost, counted and spoken of. Written lines are handed to the system at once when
 //! the queue is empty, and brought to the disk itself when a file is full and when the edge stops.
-//! It does not know what a session is doing; that is [`Track`]'s.
+//! It does not know what a session is doing; that is `track`'s.
 
 mod entry;
 mod file;
