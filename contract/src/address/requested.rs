@@ -56,13 +56,23 @@ impl Requested {
     /// Reads the path of an HTTP request, as it was sent. The application is the path up to its
     /// last slash, the stream what follows, both decoded; where there is nothing, `/` stands.
     ///
+    /// Servers read several slashes as one and take `.` out of a path, so two paths would be one
+    /// behind us and two for our rules. Slashes are made one here, because players that join URLs
+    /// send them; dots are refused. What is judged is what the origin is asked for.
+    ///
     /// # Errors
-    /// [`AddressError::Path`] if it does not begin with a slash or cannot be decoded to text;
-    /// [`AddressError::Name`] for `..`, control characters and the like.
+    /// [`AddressError::Path`] if it does not begin with a slash, cannot be decoded to text or has a
+    /// part that is `.`, or `.` and `..` with parameters; [`AddressError::Name`] for `..`, control
+    /// characters and the like.
     pub fn http(path: &str, query: Option<&str>) -> Result<Self, AddressError> {
         let wrong = || AddressError::Path(path.to_owned());
         let decoded = decoded(path.strip_prefix('/').ok_or_else(wrong)?).ok_or_else(wrong)?;
+        if decoded.split('/').any(is_dots) {
+            return Err(wrong());
+        }
         let (app, stream) = decoded.rsplit_once('/').unwrap_or(("", &decoded));
+        let parts: Vec<&str> = app.split('/').filter(|part| !part.is_empty()).collect();
+        let app = parts.join("/");
         let or_slash = |part: &'_ str| {
             if part.is_empty() {
                 "/".to_owned()
@@ -72,7 +82,7 @@ impl Requested {
         };
         Ok(Self {
             hops: Vec::new(),
-            app: Some(AppName::of_path(&or_slash(app))?),
+            app: Some(AppName::of_path(&or_slash(&app))?),
             stream: Some(StreamName::of_path(&or_slash(stream))?),
             query: join_queries(query, None),
         })
@@ -138,6 +148,12 @@ impl Requested {
         let text: String = rest.iter().map(|hop| format!("?{hop}/")).collect();
         AppName::parse(&format!("{text}{app}")).ok()
     }
+}
+
+/// Whether servers take this part of a path away: `.`, and both kinds of dots with parameters
+/// (RFC 3986, sections 5.2.4 and 3.3). `..` alone no name may hold.
+fn is_dots(part: &str) -> bool {
+    part == "." || matches!(part.split_once(';'), Some(("." | "..", _)))
 }
 
 /// Decodes percent escapes (RFC 3986, section 2.1) once; `None` for broken escapes, for what is
@@ -424,7 +440,18 @@ mod tests {
         check("/", "/", "/", "/");
         check("/dir/", "dir", "/", "dir/");
         check("/l%69ve/s", "live", "s", "live/s");
+        // What servers behind read as one path is one path for our rules.
+        check("//private///film", "private", "film", "private/film");
+        check("//film", "/", "film", "film");
+        check("//", "/", "/", "/");
+        check("/a//", "a", "/", "a/");
         for path in [
+            "/./a",
+            "/a/.",
+            "/a/%2E/b",
+            "/open/..;/private/a",
+            "/open/..;x=1/private/a",
+            "/.;x/a",
             "live",
             "/a%2fb",
             "/%zz",

@@ -10,7 +10,12 @@ use contract::id::{ClientId, SessionId};
 use contract::route::Route;
 use contract::snapshot::Snapshot;
 use edge_core::cache::head;
-use http::header::{CONTENT_LOCATION, HOST, HeaderMap, LOCATION, SET_COOKIE, VIA};
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_EXPOSE_HEADERS, AGE, CACHE_CONTROL,
+    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION,
+    CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, EXPIRES, HOST, HeaderMap, LAST_MODIFIED, LOCATION,
+    SET_COOKIE, VARY, VIA,
+};
 use http::{HeaderName, HeaderValue, Method, Request};
 
 use super::asked::Asked;
@@ -111,7 +116,7 @@ fn sign_hop(headers: &mut HeaderMap, asker: &Asker, snapshot: &Snapshot) {
 fn encoded(app: &str) -> String {
     let mut path = String::with_capacity(app.len() + 8);
     path.push('/');
-    for byte in app.trim_start_matches('/').bytes() {
+    for byte in app.strip_prefix('/').unwrap_or(app).bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
             path.push(char::from(byte));
         } else {
@@ -138,6 +143,27 @@ pub(super) fn response(
     headers
 }
 
+/// Fields in which no address can stand. A word in them that is an origin's name too (`origin`,
+/// `video`, `app`) means something else, and caches and players need it.
+const WITHOUT_ADDRESS: [HeaderName; 16] = [
+    ACCEPT_RANGES,
+    ACCESS_CONTROL_ALLOW_HEADERS,
+    ACCESS_CONTROL_EXPOSE_HEADERS,
+    AGE,
+    CACHE_CONTROL,
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    DATE,
+    ETAG,
+    EXPIRES,
+    LAST_MODIFIED,
+    VARY,
+];
+
 /// Takes out what still names the origin: a cookie's `Domain` (it then belongs to the name that the
 /// client used), and any other field whole, for a client has no use for an address it cannot reach.
 fn hide(headers: &mut HeaderMap, asked: &Asked, origin: &OriginAddress) {
@@ -149,7 +175,7 @@ fn hide(headers: &mut HeaderMap, asked: &Asked, origin: &OriginAddress) {
     };
     let names: Vec<HeaderName> = headers
         .iter()
-        .filter(|(_, value)| names_host(value, &secret))
+        .filter(|(name, value)| !WITHOUT_ADDRESS.contains(name) && names_host(value, &secret))
         .map(|(name, _)| name.clone())
         .collect();
     for name in names {
@@ -303,6 +329,24 @@ mod tests {
         check("x", None);
         check("https://origin.example/x", Some(&format!("{edge}/x")));
         check("http://other.example/x", None);
+    }
+
+    #[test]
+    fn a_word_that_is_an_origins_name_too_stays_where_no_address_can_stand() {
+        let fields = [
+            ("vary", "Origin, Accept"),
+            ("content-type", "origin/mp4"),
+            ("content-disposition", "attachment; filename=\"origin.zip\""),
+            ("etag", "\"origin\""),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let before = headers.clone();
+        let origin: OriginAddress = "http://origin:81".parse().unwrap();
+        hide(&mut headers, &asked(), &origin);
+        assert_eq!(headers, before);
     }
 
     #[test]
